@@ -16,9 +16,9 @@ import (
 type stream interface {
 	Len() int64
 	// Append appends the tokens [from, to).
-	Append(dst []uint32, from, to int64) []uint32
+	Append(dst []uint32, from, to int64) ([]uint32, error)
 	// AppendEnds appends, ascending and relative to from, the places in (from, to] where a document ends.
-	AppendEnds(dst []int32, from, to int64) []int32
+	AppendEnds(dst []int32, from, to int64) ([]int32, error)
 }
 
 // identity is what a loader must know of a dataset beside its tokens.

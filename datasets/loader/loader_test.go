@@ -25,15 +25,17 @@ type memory struct {
 
 func (s *memory) Len() int64 { return int64(len(s.ids)) }
 
-func (s *memory) Append(dst []uint32, from, to int64) []uint32 { return append(dst, s.ids[from:to]...) }
+func (s *memory) Append(dst []uint32, from, to int64) ([]uint32, error) {
+	return append(dst, s.ids[from:to]...), nil
+}
 
-func (s *memory) AppendEnds(dst []int32, from, to int64) []int32 {
+func (s *memory) AppendEnds(dst []int32, from, to int64) ([]int32, error) {
 	for _, end := range s.ends {
 		if end > from && end <= to {
 			dst = append(dst, int32(end-from))
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 const (

@@ -28,7 +28,7 @@ const (
 	All     = "all"
 )
 
-// Options says what to read and how. All but Rank and World decide about the batches and are part of the State.
+// Options says what to read and how. All but Rank, World and Unchecked decide about the batches and are part of the State.
 type Options struct {
 	Split          string    // Train, HeldOut or All; "" means Train
 	Objective      Objective // MLM or Causal
@@ -38,6 +38,7 @@ type Options struct {
 	Sequential     bool      // stream order, one epoch, then io.EOF; always so for HeldOut
 	Boundaries     bool      // documents in one sequence don't see each other
 	Rank, World    int       // this process and the number of processes, which divides BatchSequences; World 0 means 1
+	Unchecked      bool      // don't hold record batches against their checksums when they are first used
 
 	// For MLM:
 	Template    *Template            // ids of [CLS], [SEP] and [MASK]

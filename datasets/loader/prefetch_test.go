@@ -99,7 +99,7 @@ type failing struct {
 	wait   chan struct{}
 }
 
-func (f *failing) Append(dst []uint32, from, to int64) []uint32 {
+func (f *failing) Append(dst []uint32, from, to int64) ([]uint32, error) {
 	if f.panics {
 		panic("broken stream")
 	}

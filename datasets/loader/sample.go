@@ -12,26 +12,30 @@ func (l *Loader) appendSample(m *schemas.Minibatch, g int64) error {
 	epoch, sample := l.locate(g)
 	from := sample * l.stride
 	base := len(m.IDs)
-	lead := 0 // tokens before those of the stream
-	if l.opts.Objective == MLM {
-		lead = 1
-		m.IDs = append(m.IDs, l.opts.Template.CLS)
-		m.IDs = l.stream.Append(m.IDs, from, from+l.stride)
-		m.IDs = append(m.IDs, l.opts.Template.SEP)
-	} else {
-		m.IDs = l.stream.Append(m.IDs, from, from+l.stride+1)
-	}
-	if err := l.checkIDs(m.IDs[base:], from-int64(lead)); err != nil {
-		return err
-	}
-	if l.opts.Objective == MLM {
-		l.appendMasks(m, base, mask.NewKey(l.opts.Seed, epoch, uint64(sample)))
-	} else {
+	if l.opts.Objective == Causal {
+		if err := l.appendTokens(m, from, from+l.stride+1); err != nil {
+			return err
+		}
 		m.Labels = mask.AppendNext(m.Labels, m.IDs[base:])
 		m.IDs = m.IDs[:len(m.IDs)-1]
+		return l.appendBorders(m, base, 0, from)
 	}
-	l.appendBorders(m, base, lead, from)
-	return nil
+	m.IDs = append(m.IDs, l.opts.Template.CLS)
+	if err := l.appendTokens(m, from, from+l.stride); err != nil {
+		return err
+	}
+	m.IDs = append(m.IDs, l.opts.Template.SEP)
+	l.appendMasks(m, base, mask.NewKey(l.opts.Seed, epoch, uint64(sample)))
+	return l.appendBorders(m, base, 1, from)
+}
+
+// appendTokens adds the tokens [from, to) of the stream.
+func (l *Loader) appendTokens(m *schemas.Minibatch, from, to int64) (err error) {
+	base := len(m.IDs)
+	if m.IDs, err = l.stream.Append(m.IDs, from, to); err != nil {
+		return err
+	}
+	return l.checkIDs(m.IDs[base:], from)
 }
 
 // checkIDs keeps ids that the model has no row for away from it. The first of ids is token at of the stream.
@@ -72,10 +76,12 @@ func (l *Loader) appendMasks(m *schemas.Minibatch, base int, key mask.Key) {
 
 // appendBorders adds positions and borders for the ids from base on. The first lead of them are not of the stream, the others begin at
 // its token from.
-func (l *Loader) appendBorders(m *schemas.Minibatch, base, lead int, from int64) {
+func (l *Loader) appendBorders(m *schemas.Minibatch, base, lead int, from int64) (err error) {
 	start := base
 	if l.opts.Boundaries {
-		l.ends = l.stream.AppendEnds(l.ends[:0], from, from+l.stride)
+		if l.ends, err = l.stream.AppendEnds(l.ends[:0], from, from+l.stride); err != nil {
+			return err
+		}
 		for _, end := range l.ends {
 			border := base + lead + int(end)
 			if l.opts.Objective == Causal {
@@ -91,6 +97,7 @@ func (l *Loader) appendBorders(m *schemas.Minibatch, base, lead int, from int64)
 	}
 	m.Positions = appendPositions(m.Positions, len(m.IDs)-start)
 	m.CuSeqlens = append(m.CuSeqlens, int32(len(m.IDs)))
+	return nil
 }
 
 // appendPositions appends 0, …, n-1.
