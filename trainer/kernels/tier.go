@@ -14,8 +14,9 @@ type tier struct {
 	// tile computes c[i*ldc+j] = Σ a[i*rowStride+p*kStride]·b[p*nr+j] over p < k, for i < rows ≤ mr and j < cols ≤ nr, and adds it
 	// to c when add is set. It may read mr rows of a.
 	tile func(k int, a []float32, rowStride, kStride int, b, c []float32, ldc, rows, cols int, add bool)
-	// packRows writes dst[p*width+j] = src[p*ld+j] for p < k and j < cols ≤ width; columns from cols to width are zero.
-	packRows func(width, k, cols int, src []float32, ld int, dst []float32)
+	// packRows cuts k rows of cols floats, ld apart, into panels of width: dst[i*panelStride+p*width+j] = src[p*ld+i*width+j]. The last
+	// panel is filled up with zeros.
+	packRows func(width, k, cols int, src []float32, ld int, dst []float32, panelStride int)
 	// packColumns writes b[p*nr+j] = src[j*ld+p] for p < k and j < cols ≤ nr; columns from cols to nr are zero.
 	packColumns func(nr, k, cols int, src []float32, ld int, b []float32)
 }

@@ -49,9 +49,10 @@ func checkTile(k int, a []float32, rowStride, kStride int, b []float32, nr int, 
 	_ = c[(rows-1)*ldc+cols-1]
 }
 
-func packRowsWide(width, k, cols int, src []float32, ld int, dst []float32) {
-	_, _ = src[(k-1)*ld+cols-1], dst[k*width-1]
-	packRowsAVX512(k, cols, width, &src[0], 4*ld, &dst[0])
+func packRowsWide(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
+	panels := ceilDiv(cols, width)
+	_, _ = src[(k-1)*ld+cols-1], dst[(panels-1)*panelStride+k*width-1]
+	packRowsAVX512(k, panels, cols-(panels-1)*width, width, &src[0], 4*ld, &dst[0], 4*panelStride)
 }
 
 func packColumnsWide(nr, k, cols int, src []float32, ld int, dst []float32) {
@@ -87,7 +88,7 @@ func tileAVX2x6(k int, a *float32, rowStride, kStride int, b, c *float32, ldc, r
 func tileAVX2x2(k int, a *float32, rowStride, kStride int, b, c *float32, ldc, rows, cols, add int)
 
 //go:noescape
-func packRowsAVX512(k, cols, width int, src *float32, ld int, dst *float32)
+func packRowsAVX512(k, panels, cols, width int, src *float32, ld int, dst *float32, panelStride int)
 
 //go:noescape
 func packColumnsAVX512(k, cols int, src *float32, ld int, dst *float32, step int)

@@ -36,8 +36,39 @@ func (f *file) tile(t tileShape) {
 	for v := range 2 * t.rows {
 		f.op("VXORPS %[1]s, %[1]s, %[1]s", t.accumulator(v/2, v%2))
 	}
-	f.prefetchC(t)
+	// The first steps also ask for the rows of C, which are wanted when the loop is over: one row a step, lest the requests hold up A and B.
+	f.op("MOVQ DI, R14")
+	f.op("MOVQ $%d, DI", t.rows)
+	f.label("prefetch")
+	f.op("PREFETCHT0 (R14)")
+	if t.register == "Z" {
+		f.op("PREFETCHT0 64(R14)")
+	}
+	f.op("ADDQ R15, R14")
+	f.step(t)
+	f.op("DECQ CX")
+	f.op("JZ finish")
+	f.op("DECQ DI")
+	f.op("JNZ prefetch")
 	f.label("loop")
+	f.step(t)
+	f.op("DECQ CX")
+	f.op("JNZ loop")
+
+	f.label("finish")
+	f.op("MOVQ c+40(FP), DI")
+	f.op("MOVQ rows+56(FP), R8")
+	f.op("MOVQ cols+64(FP), CX")
+	f.op("MOVQ add+72(FP), R9")
+	if t.register == "Z" {
+		f.storeAVX512(t)
+	} else {
+		f.storeAVX2(t)
+	}
+}
+
+// step writes one step of k.
+func (f *file) step(t tileShape) {
 	width := 4 * t.lanes
 	b0, b1 := t.scratch(0), t.scratch(1)
 	f.op("VMOVUPS (SI), %s", b0)
@@ -50,31 +81,6 @@ func (f *file) tile(t tileShape) {
 	}
 	f.op("ADDQ $%d, SI", 2*width)
 	f.op("ADDQ DX, AX")
-	f.op("DECQ CX")
-	f.op("JNZ loop")
-
-	f.op("MOVQ rows+56(FP), R8")
-	f.op("MOVQ cols+64(FP), CX")
-	f.op("MOVQ add+72(FP), R9")
-	if t.register == "Z" {
-		f.storeAVX512(t)
-	} else {
-		f.storeAVX2(t)
-	}
-}
-
-// prefetchC asks for the rows of C, which are wanted when the loop is over.
-func (f *file) prefetchC(t tileShape) {
-	f.op("MOVQ DI, R14")
-	for row := range t.rows {
-		f.op("PREFETCHT0 (R14)")
-		if t.register == "Z" {
-			f.op("PREFETCHT0 64(R14)")
-		}
-		if row < t.rows-1 {
-			f.op("ADDQ R15, R14")
-		}
-	}
 }
 
 func (t tileShape) accumulator(row, half int) string {
@@ -99,7 +105,7 @@ func (f *file) storeAVX512(t tileShape) {
 	f.op("SHRQ $16, AX")
 	f.op("KMOVW AX, K2")
 	f.op("TESTQ R9, R9")
-	f.op("JZ store")
+	f.op("JZ plain")
 	f.eachRow(t, func(row int) {
 		for half, mask := range []string{"K1", "K2"} {
 			acc := t.accumulator(row, half)
@@ -107,7 +113,7 @@ func (f *file) storeAVX512(t tileShape) {
 			f.op("VMOVUPS %s, %s, %d(DI)", acc, mask, 64*half)
 		}
 	})
-	f.label("store")
+	f.label("plain")
 	f.eachRow(t, func(row int) {
 		for half, mask := range []string{"K1", "K2"} {
 			f.op("VMOVUPS %s, %s, %d(DI)", t.accumulator(row, half), mask, 64*half)
@@ -123,7 +129,7 @@ func (f *file) storeAVX2(t tileShape) {
 	f.op("CMPQ CX, $16")
 	f.op("JNE masked")
 	f.op("TESTQ R9, R9")
-	f.op("JZ store")
+	f.op("JZ plain")
 	f.eachRow(t, func(row int) {
 		for half := range 2 {
 			acc := t.accumulator(row, half)
@@ -131,7 +137,7 @@ func (f *file) storeAVX2(t tileShape) {
 			f.op("VMOVUPS %s, %d(DI)", acc, 32*half)
 		}
 	})
-	f.label("store")
+	f.label("plain")
 	f.eachRow(t, func(row int) {
 		for half := range 2 {
 			f.op("VMOVUPS %s, %d(DI)", t.accumulator(row, half), 32*half)
