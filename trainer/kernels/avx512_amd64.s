@@ -754,3 +754,1810 @@ loaded:
 done:
 	VZEROUPPER
 	RET
+
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0xffffffff
+DATA laneMasks<>+36(SB)/4, $0xffffffff
+DATA laneMasks<>+40(SB)/4, $0xffffffff
+DATA laneMasks<>+44(SB)/4, $0xffffffff
+DATA laneMasks<>+48(SB)/4, $0xffffffff
+DATA laneMasks<>+52(SB)/4, $0xffffffff
+DATA laneMasks<>+56(SB)/4, $0xffffffff
+DATA laneMasks<>+60(SB)/4, $0xffffffff
+DATA laneMasks<>+64(SB)/4, $0x0
+DATA laneMasks<>+68(SB)/4, $0x0
+DATA laneMasks<>+72(SB)/4, $0x0
+DATA laneMasks<>+76(SB)/4, $0x0
+DATA laneMasks<>+80(SB)/4, $0x0
+DATA laneMasks<>+84(SB)/4, $0x0
+DATA laneMasks<>+88(SB)/4, $0x0
+DATA laneMasks<>+92(SB)/4, $0x0
+DATA laneMasks<>+96(SB)/4, $0x0
+DATA laneMasks<>+100(SB)/4, $0x0
+DATA laneMasks<>+104(SB)/4, $0x0
+DATA laneMasks<>+108(SB)/4, $0x0
+DATA laneMasks<>+112(SB)/4, $0x0
+DATA laneMasks<>+116(SB)/4, $0x0
+DATA laneMasks<>+120(SB)/4, $0x0
+DATA laneMasks<>+124(SB)/4, $0x0
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $128
+DATA iota<>+0(SB)/4, $0
+DATA iota<>+4(SB)/4, $1
+DATA iota<>+8(SB)/4, $2
+DATA iota<>+12(SB)/4, $3
+DATA iota<>+16(SB)/4, $4
+DATA iota<>+20(SB)/4, $5
+DATA iota<>+24(SB)/4, $6
+DATA iota<>+28(SB)/4, $7
+DATA iota<>+32(SB)/4, $8
+DATA iota<>+36(SB)/4, $9
+DATA iota<>+40(SB)/4, $10
+DATA iota<>+44(SB)/4, $11
+DATA iota<>+48(SB)/4, $12
+DATA iota<>+52(SB)/4, $13
+DATA iota<>+56(SB)/4, $14
+DATA iota<>+60(SB)/4, $15
+GLOBL iota<>(SB), RODATA|NOPTR, $64
+
+TEXT ·addAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), DI
+	MOVQ a_base+24(FP), SI
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (SI)(AX*1), Z0
+	VMOVUPS (DX)(AX*1), Z1
+	VADDPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VMOVUPS.Z (DX)(AX*1), K1, Z1
+	VADDPS Z1, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
+	MOVQ x_base+0(FP), DI
+	MOVQ x_len+8(FP), CX
+	MOVL factor+24(FP), AX
+	VMOVD AX, X1
+	VPBROADCASTD X1, Z1
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z0
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z0
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·maxAVX512(SB), NOSPLIT, $0-28
+	MOVQ x_base+0(FP), DI
+	MOVQ x_len+8(FP), CX
+	VMOVUPS constants<>+0(SB), Z0
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z1
+	VMAXPS Z1, Z0, Z0
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VMAXPS Z1, Z0, K1, Z0
+loopDone:
+	VEXTRACTF64X4 $1, Z0, Y1
+	VMAXPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VMAXPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VMAXPS X1, X0, X0
+	VMOVSS X0, greatest+24(FP)
+	VZEROUPPER
+	RET
+
+TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
+	MOVQ x_base+0(FP), DI
+	MOVQ y_base+24(FP), SI
+	MOVQ x_len+8(FP), CX
+	MOVL scale+48(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	MOVL offset+52(FP), AX
+	VMOVD AX, X7
+	VPBROADCASTD X7, Z7
+	VXORPS Z0, Z0, Z0
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z1
+	VFMSUB213PS Z7, Z6, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVUPS Z1, (SI)(AX*1)
+	VADDPS Z1, Z0, Z0
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VFMSUB213PS Z7, Z6, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVUPS Z1, K1, (SI)(AX*1)
+	VMOVAPS.Z Z1, K1, Z1
+	VADDPS Z1, Z0, Z0
+loopDone:
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSS X0, sum+56(FP)
+	VZEROUPPER
+	RET
+
+TEXT ·sumExpAVX512(SB), NOSPLIT, $0-36
+	MOVQ x_base+0(FP), DI
+	MOVQ x_len+8(FP), CX
+	MOVL scale+24(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	MOVL offset+28(FP), AX
+	VMOVD AX, X7
+	VPBROADCASTD X7, Z7
+	VXORPS Z0, Z0, Z0
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z1
+	VFMSUB213PS Z7, Z6, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VADDPS Z1, Z0, Z0
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VFMSUB213PS Z7, Z6, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVAPS.Z Z1, K1, Z1
+	VADDPS Z1, Z0, Z0
+loopDone:
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSS X0, sum+32(FP)
+	VZEROUPPER
+	RET
+
+TEXT ·softmaxBackwardAVX512(SB), NOSPLIT, $0-52
+	MOVQ prob_base+0(FP), DI
+	MOVQ dprob_base+24(FP), SI
+	MOVQ prob_len+8(FP), CX
+	VXORPS Z0, Z0, Z0
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT dotTail
+dot:
+	VMOVUPS (DI)(AX*1), Z1
+	VMOVUPS (SI)(AX*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE dot
+dotTail:
+	ADDQ $16, CX
+	JZ dotDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VMOVUPS.Z (SI)(AX*1), K1, Z2
+	VFMADD231PS Z1, Z2, Z0
+dotDone:
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VADDPS X1, X0, X0
+	VBROADCASTSS X0, Z0
+	MOVL scale+48(FP), AX
+	VMOVD AX, X3
+	VPBROADCASTD X3, Z3
+	MOVQ prob_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z1
+	VMOVUPS (SI)(AX*1), Z2
+	VSUBPS Z0, Z2, Z2
+	VMULPS Z3, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS Z2, (SI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VMOVUPS.Z (SI)(AX*1), K1, Z2
+	VSUBPS Z0, Z2, Z2
+	VMULPS Z3, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS Z2, K1, (SI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
+	MOVQ x_base+0(FP), DI
+	MOVQ y_base+24(FP), SI
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z0
+	VMULPS Z0, Z0, Z1
+	VMULPS constants<>+832(SB), Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VANDPS constants<>+896(SB), Z0, Z2
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD231PS constants<>+960(SB), Z2, Z3
+	VMOVUPS constants<>+768(SB), Z4
+	VDIVPS Z3, Z4, Z2
+	VMOVUPS constants<>+1024(SB), Z3
+	VFMADD213PS constants<>+1088(SB), Z2, Z3
+	VFMADD213PS constants<>+1152(SB), Z2, Z3
+	VFMADD213PS constants<>+1216(SB), Z2, Z3
+	VFMADD213PS constants<>+1280(SB), Z2, Z3
+	VMULPS Z2, Z3, Z3
+	VMULPS Z1, Z3, Z3
+	VSUBPS Z3, Z4, Z4
+	VPMOVD2M Z0, K2
+	VMOVAPS Z3, K2, Z4
+	VMULPS Z4, Z0, Z0
+	VMOVUPS Z0, (SI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z0
+	VMULPS Z0, Z0, Z1
+	VMULPS constants<>+832(SB), Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VANDPS constants<>+896(SB), Z0, Z2
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD231PS constants<>+960(SB), Z2, Z3
+	VMOVUPS constants<>+768(SB), Z4
+	VDIVPS Z3, Z4, Z2
+	VMOVUPS constants<>+1024(SB), Z3
+	VFMADD213PS constants<>+1088(SB), Z2, Z3
+	VFMADD213PS constants<>+1152(SB), Z2, Z3
+	VFMADD213PS constants<>+1216(SB), Z2, Z3
+	VFMADD213PS constants<>+1280(SB), Z2, Z3
+	VMULPS Z2, Z3, Z3
+	VMULPS Z1, Z3, Z3
+	VSUBPS Z3, Z4, Z4
+	VPMOVD2M Z0, K2
+	VMOVAPS Z3, K2, Z4
+	VMULPS Z4, Z0, Z0
+	VMOVUPS Z0, K1, (SI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·geluErfBackwardAVX512(SB), NOSPLIT, $0-72
+	MOVQ x_base+0(FP), DI
+	MOVQ dy_base+24(FP), SI
+	MOVQ dx_base+48(FP), DX
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z0
+	VMULPS Z0, Z0, Z1
+	VMULPS constants<>+832(SB), Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VANDPS constants<>+896(SB), Z0, Z2
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD231PS constants<>+960(SB), Z2, Z3
+	VMOVUPS constants<>+768(SB), Z4
+	VDIVPS Z3, Z4, Z2
+	VMOVUPS constants<>+1024(SB), Z3
+	VFMADD213PS constants<>+1088(SB), Z2, Z3
+	VFMADD213PS constants<>+1152(SB), Z2, Z3
+	VFMADD213PS constants<>+1216(SB), Z2, Z3
+	VFMADD213PS constants<>+1280(SB), Z2, Z3
+	VMULPS Z2, Z3, Z3
+	VMULPS Z1, Z3, Z3
+	VSUBPS Z3, Z4, Z4
+	VPMOVD2M Z0, K2
+	VMOVAPS Z3, K2, Z4
+	VMULPS constants<>+1344(SB), Z0, Z0
+	VFMADD213PS Z4, Z1, Z0
+	VMOVUPS (SI)(AX*1), Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z0
+	VMULPS Z0, Z0, Z1
+	VMULPS constants<>+832(SB), Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VANDPS constants<>+896(SB), Z0, Z2
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD231PS constants<>+960(SB), Z2, Z3
+	VMOVUPS constants<>+768(SB), Z4
+	VDIVPS Z3, Z4, Z2
+	VMOVUPS constants<>+1024(SB), Z3
+	VFMADD213PS constants<>+1088(SB), Z2, Z3
+	VFMADD213PS constants<>+1152(SB), Z2, Z3
+	VFMADD213PS constants<>+1216(SB), Z2, Z3
+	VFMADD213PS constants<>+1280(SB), Z2, Z3
+	VMULPS Z2, Z3, Z3
+	VMULPS Z1, Z3, Z3
+	VSUBPS Z3, Z4, Z4
+	VPMOVD2M Z0, K2
+	VMOVAPS Z3, K2, Z4
+	VMULPS constants<>+1344(SB), Z0, Z0
+	VFMADD213PS Z4, Z1, Z0
+	VMOVUPS.Z (SI)(AX*1), K1, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, K1, (DX)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·geluTanhAVX512(SB), NOSPLIT, $0-48
+	MOVQ x_base+0(FP), DI
+	MOVQ y_base+24(FP), SI
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z0
+	VMULPS Z0, Z0, Z6
+	VMULPS constants<>+1408(SB), Z6, Z1
+	VADDPS constants<>+1472(SB), Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVUPS constants<>+768(SB), Z2
+	VADDPS Z2, Z1, Z1
+	VDIVPS Z1, Z2, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (SI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z0
+	VMULPS Z0, Z0, Z6
+	VMULPS constants<>+1408(SB), Z6, Z1
+	VADDPS constants<>+1472(SB), Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVUPS constants<>+768(SB), Z2
+	VADDPS Z2, Z1, Z1
+	VDIVPS Z1, Z2, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, K1, (SI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·geluTanhBackwardAVX512(SB), NOSPLIT, $0-72
+	MOVQ x_base+0(FP), DI
+	MOVQ dy_base+24(FP), SI
+	MOVQ dx_base+48(FP), DX
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z0
+	VMULPS Z0, Z0, Z6
+	VMULPS constants<>+1408(SB), Z6, Z1
+	VADDPS constants<>+1472(SB), Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVUPS constants<>+768(SB), Z2
+	VADDPS Z2, Z1, Z1
+	VDIVPS Z1, Z2, Z1
+	VSUBPS Z1, Z2, Z2
+	VMULPS Z1, Z2, Z2
+	VMULPS Z0, Z2, Z2
+	VMULPS constants<>+1536(SB), Z6, Z6
+	VADDPS constants<>+1600(SB), Z6, Z6
+	VFMADD231PS Z2, Z6, Z1
+	VMOVUPS (SI)(AX*1), Z0
+	VMULPS Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z0
+	VMULPS Z0, Z0, Z6
+	VMULPS constants<>+1408(SB), Z6, Z1
+	VADDPS constants<>+1472(SB), Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VCMPPS $5, constants<>+64(SB), Z1, K2
+	VMOVUPS constants<>+64(SB), Z2
+	VMAXPS Z1, Z2, Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMINPS Z1, Z2, Z1
+	VMULPS constants<>+192(SB), Z1, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS constants<>+256(SB), Z2, Z1
+	VFNMADD231PS constants<>+320(SB), Z2, Z1
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+448(SB), Z1, Z3
+	VFMADD213PS constants<>+512(SB), Z1, Z3
+	VFMADD213PS constants<>+576(SB), Z1, Z3
+	VFMADD213PS constants<>+640(SB), Z1, Z3
+	VFMADD213PS constants<>+704(SB), Z1, Z3
+	VMULPS Z1, Z1, Z4
+	VFMADD213PS Z1, Z4, Z3
+	VADDPS constants<>+768(SB), Z3, Z3
+	VCVTPS2DQ Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VPADDD Z2, Z3, Z3
+	VMOVAPS.Z Z3, K2, Z1
+	VMOVUPS constants<>+768(SB), Z2
+	VADDPS Z2, Z1, Z1
+	VDIVPS Z1, Z2, Z1
+	VSUBPS Z1, Z2, Z2
+	VMULPS Z1, Z2, Z2
+	VMULPS Z0, Z2, Z2
+	VMULPS constants<>+1536(SB), Z6, Z6
+	VADDPS constants<>+1600(SB), Z6, Z6
+	VFMADD231PS Z2, Z6, Z1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VMULPS Z0, Z1, Z1
+	VMOVUPS Z1, K1, (DX)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·normAVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), DI
+	MOVQ gamma_base+24(FP), SI
+	MOVQ beta_base+48(FP), DX
+	MOVQ y_base+72(FP), BX
+	MOVQ x_len+8(FP), CX
+	VCVTSI2SSQ CX, X7, X7
+	VBROADCASTSS X7, Z7
+	VXORPS Z0, Z0, Z0
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT meanTail
+mean:
+	VMOVUPS (DI)(AX*1), Z1
+	VADDPS Z1, Z0, Z0
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE mean
+meanTail:
+	ADDQ $16, CX
+	JZ meanDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VADDPS Z1, Z0, Z0
+meanDone:
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VADDPS X1, X0, X0
+	VBROADCASTSS X0, Z0
+	VDIVPS Z7, Z0, Z0
+	MOVQ x_len+8(FP), CX
+	VXORPS Z2, Z2, Z2
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT varianceTail
+variance:
+	VMOVUPS (DI)(AX*1), Z1
+	VSUBPS Z0, Z1, Z1
+	VFMADD231PS Z1, Z1, Z2
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE variance
+varianceTail:
+	ADDQ $16, CX
+	JZ varianceDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VSUBPS Z0, Z1, Z1
+	VMOVAPS.Z Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z2
+varianceDone:
+	VEXTRACTF64X4 $1, Z2, Y1
+	VADDPS Y1, Y2, Y2
+	VEXTRACTF128 $1, Y2, X1
+	VADDPS X1, X2, X2
+	VPERMILPS $14, X2, X1
+	VADDPS X1, X2, X2
+	VPERMILPS $1, X2, X1
+	VADDPS X1, X2, X2
+	VBROADCASTSS X2, Z2
+	VDIVPS Z7, Z2, Z2
+	MOVL eps+96(FP), AX
+	VMOVD AX, X1
+	VPBROADCASTD X1, Z1
+	VADDPS Z1, Z2, Z2
+	VSQRTPS Z2, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VDIVPS Z2, Z1, Z2
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z1
+	VMOVUPS (SI)(AX*1), Z3
+	VMOVUPS (DX)(AX*1), Z4
+	VSUBPS Z0, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS Z1, (BX)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z1
+	VMOVUPS.Z (SI)(AX*1), K1, Z3
+	VMOVUPS.Z (DX)(AX*1), K1, Z4
+	VSUBPS Z0, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS Z1, K1, (BX)(AX*1)
+loopDone:
+	VMOVSS X0, mean+104(FP)
+	VMOVSS X2, rstd+108(FP)
+	VZEROUPPER
+	RET
+
+TEXT ·normBackwardAVX512(SB), NOSPLIT, $0-152
+	MOVQ x_base+0(FP), DI
+	MOVQ gamma_base+24(FP), SI
+	MOVQ dy_base+48(FP), DX
+	MOVQ dx_base+72(FP), BX
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ dbeta_base+120(FP), R9
+	MOVQ x_len+8(FP), CX
+	VCVTSI2SSQ CX, X7, X7
+	VBROADCASTSS X7, Z7
+	MOVL mean+144(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Z5
+	MOVL rstd+148(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT sumsTail
+sums:
+	VMOVUPS (DI)(AX*1), Z2
+	VMOVUPS (DX)(AX*1), Z3
+	VSUBPS Z5, Z2, Z2
+	VMULPS Z6, Z2, Z2
+	VMOVUPS (R8)(AX*1), Z4
+	VFMADD231PS Z2, Z3, Z4
+	VMOVUPS Z4, (R8)(AX*1)
+	VMOVUPS (R9)(AX*1), Z4
+	VADDPS Z3, Z4, Z4
+	VMOVUPS Z4, (R9)(AX*1)
+	VMOVUPS (SI)(AX*1), Z4
+	VMULPS Z4, Z3, Z3
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z2, Z3, Z1
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE sums
+sumsTail:
+	ADDQ $16, CX
+	JZ sumsDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z2
+	VMOVUPS.Z (DX)(AX*1), K1, Z3
+	VSUBPS Z5, Z2, Z2
+	VMULPS Z6, Z2, Z2
+	VMOVUPS.Z (R8)(AX*1), K1, Z4
+	VFMADD231PS Z2, Z3, Z4
+	VMOVUPS Z4, K1, (R8)(AX*1)
+	VMOVUPS.Z (R9)(AX*1), K1, Z4
+	VADDPS Z3, Z4, Z4
+	VMOVUPS Z4, K1, (R9)(AX*1)
+	VMOVUPS.Z (SI)(AX*1), K1, Z4
+	VMULPS Z4, Z3, Z3
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z2, Z3, Z1
+sumsDone:
+	VEXTRACTF64X4 $1, Z0, Y2
+	VADDPS Y2, Y0, Y0
+	VEXTRACTF128 $1, Y0, X2
+	VADDPS X2, X0, X0
+	VPERMILPS $14, X0, X2
+	VADDPS X2, X0, X0
+	VPERMILPS $1, X0, X2
+	VADDPS X2, X0, X0
+	VBROADCASTSS X0, Z0
+	VDIVPS Z7, Z0, Z0
+	VEXTRACTF64X4 $1, Z1, Y2
+	VADDPS Y2, Y1, Y1
+	VEXTRACTF128 $1, Y1, X2
+	VADDPS X2, X1, X1
+	VPERMILPS $14, X1, X2
+	VADDPS X2, X1, X1
+	VPERMILPS $1, X1, X2
+	VADDPS X2, X1, X1
+	VBROADCASTSS X1, Z1
+	VDIVPS Z7, Z1, Z1
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Z2
+	VMOVUPS (DX)(AX*1), Z3
+	VMOVUPS (SI)(AX*1), Z4
+	VSUBPS Z5, Z2, Z2
+	VMULPS Z6, Z2, Z2
+	VFMSUB213PS Z0, Z4, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z6, Z3, Z3
+	VMOVUPS Z3, (BX)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (DI)(AX*1), K1, Z2
+	VMOVUPS.Z (DX)(AX*1), K1, Z3
+	VMOVUPS.Z (SI)(AX*1), K1, Z4
+	VSUBPS Z5, Z2, Z2
+	VMULPS Z6, Z2, Z2
+	VFMSUB213PS Z0, Z4, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z6, Z3, Z3
+	VMOVUPS Z3, K1, (BX)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·dropoutAVX512(SB), NOSPLIT, $0-68
+	MOVQ dst_base+0(FP), DI
+	MOVQ src_base+24(FP), SI
+	MOVQ dst_len+8(FP), CX
+	MOVL index+56(FP), AX
+	VMOVD AX, X3
+	VPBROADCASTD X3, Z3
+	MOVL k0+48(FP), AX
+	VMOVD AX, X4
+	VPBROADCASTD X4, Z4
+	MOVL k1+52(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Z5
+	MOVL threshold+60(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	MOVL scale+64(FP), AX
+	VMOVD AX, X7
+	VPBROADCASTD X7, Z7
+	VPADDD iota<>(SB), Z3, Z3
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (SI)(AX*1), Z0
+	VPXORD Z4, Z3, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1664(SB), Z1, Z1
+	VPADDD Z5, Z1, Z1
+	VPSRLD $15, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1728(SB), Z1, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPCMPUD $5, Z6, Z1, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VPADDD constants<>+1792(SB), Z3, Z3
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VPXORD Z4, Z3, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1664(SB), Z1, Z1
+	VPADDD Z5, Z1, Z1
+	VPSRLD $15, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1728(SB), Z1, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPCMPUD $5, Z6, Z1, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VPADDD constants<>+1792(SB), Z3, Z3
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·biasDropoutAddAVX512(SB), NOSPLIT, $0-116
+	MOVQ dst_base+0(FP), DI
+	MOVQ x_base+24(FP), SI
+	MOVQ residual_base+48(FP), DX
+	MOVQ bias_base+72(FP), BX
+	MOVQ dst_len+8(FP), CX
+	MOVL index+104(FP), AX
+	VMOVD AX, X3
+	VPBROADCASTD X3, Z3
+	MOVL k0+96(FP), AX
+	VMOVD AX, X4
+	VPBROADCASTD X4, Z4
+	MOVL k1+100(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Z5
+	MOVL threshold+108(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	MOVL scale+112(FP), AX
+	VMOVD AX, X7
+	VPBROADCASTD X7, Z7
+	VPADDD iota<>(SB), Z3, Z3
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (SI)(AX*1), Z0
+	VMOVUPS (BX)(AX*1), Z1
+	VADDPS Z1, Z0, Z0
+	VPXORD Z4, Z3, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1664(SB), Z1, Z1
+	VPADDD Z5, Z1, Z1
+	VPSRLD $15, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1728(SB), Z1, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPCMPUD $5, Z6, Z1, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VPADDD constants<>+1792(SB), Z3, Z3
+	VMOVUPS (DX)(AX*1), Z1
+	VFMADD213PS Z1, Z7, Z0
+	VMOVUPS Z0, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VMOVUPS.Z (BX)(AX*1), K1, Z1
+	VADDPS Z1, Z0, Z0
+	VPXORD Z4, Z3, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1664(SB), Z1, Z1
+	VPADDD Z5, Z1, Z1
+	VPSRLD $15, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1728(SB), Z1, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPCMPUD $5, Z6, Z1, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VPADDD constants<>+1792(SB), Z3, Z3
+	VMOVUPS.Z (DX)(AX*1), K1, Z1
+	VFMADD213PS Z1, Z7, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·dropoutAddAVX512(SB), NOSPLIT, $0-92
+	MOVQ dst_base+0(FP), DI
+	MOVQ x_base+24(FP), SI
+	MOVQ residual_base+48(FP), DX
+	MOVQ dst_len+8(FP), CX
+	MOVL index+80(FP), AX
+	VMOVD AX, X3
+	VPBROADCASTD X3, Z3
+	MOVL k0+72(FP), AX
+	VMOVD AX, X4
+	VPBROADCASTD X4, Z4
+	MOVL k1+76(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Z5
+	MOVL threshold+84(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	MOVL scale+88(FP), AX
+	VMOVD AX, X7
+	VPBROADCASTD X7, Z7
+	VPADDD iota<>(SB), Z3, Z3
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (SI)(AX*1), Z0
+	VPXORD Z4, Z3, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1664(SB), Z1, Z1
+	VPADDD Z5, Z1, Z1
+	VPSRLD $15, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1728(SB), Z1, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPCMPUD $5, Z6, Z1, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VPADDD constants<>+1792(SB), Z3, Z3
+	VMOVUPS (DX)(AX*1), Z1
+	VFMADD213PS Z1, Z7, Z0
+	VMOVUPS Z0, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VPXORD Z4, Z3, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1664(SB), Z1, Z1
+	VPADDD Z5, Z1, Z1
+	VPSRLD $15, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPMULLD constants<>+1728(SB), Z1, Z1
+	VPSRLD $16, Z1, Z2
+	VPXORD Z2, Z1, Z1
+	VPCMPUD $5, Z6, Z1, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VPADDD constants<>+1792(SB), Z3, Z3
+	VMOVUPS.Z (DX)(AX*1), K1, Z1
+	VFMADD213PS Z1, Z7, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·adamWAVX512(SB), NOSPLIT, $0-132
+	MOVQ values_base+0(FP), DI
+	MOVQ grads_base+24(FP), SI
+	MOVQ moment1_base+48(FP), DX
+	MOVQ moment2_base+72(FP), BX
+	MOVQ values_len+8(FP), CX
+	MOVL scale+96(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Z5
+	MOVL beta1+100(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Z6
+	MOVL rest1+104(FP), AX
+	VMOVD AX, X7
+	VPBROADCASTD X7, Z7
+	MOVL beta2+108(FP), AX
+	VMOVD AX, X8
+	VPBROADCASTD X8, Z8
+	MOVL rest2+112(FP), AX
+	VMOVD AX, X9
+	VPBROADCASTD X9, Z9
+	MOVL root+116(FP), AX
+	VMOVD AX, X10
+	VPBROADCASTD X10, Z10
+	MOVL eps+120(FP), AX
+	VMOVD AX, X11
+	VPBROADCASTD X11, Z11
+	MOVL rate+124(FP), AX
+	VMOVD AX, X12
+	VPBROADCASTD X12, Z12
+	MOVL keep+128(FP), AX
+	VMOVD AX, X13
+	VPBROADCASTD X13, Z13
+	XORQ AX, AX
+	SUBQ $16, CX
+	JLT loopTail
+loop:
+	VMOVUPS (SI)(AX*1), Z0
+	VMULPS Z5, Z0, Z0
+	VMOVUPS (DX)(AX*1), Z1
+	VMULPS Z6, Z1, Z1
+	VFMADD231PS Z7, Z0, Z1
+	VMOVUPS Z1, (DX)(AX*1)
+	VMULPS Z0, Z0, Z0
+	VMOVUPS (BX)(AX*1), Z2
+	VMULPS Z8, Z2, Z2
+	VFMADD231PS Z9, Z0, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	VSQRTPS Z2, Z2
+	VFMADD213PS Z11, Z10, Z2
+	VDIVPS Z2, Z1, Z1
+	VMOVUPS (DI)(AX*1), Z0
+	VMULPS Z13, Z0, Z0
+	VFNMADD231PS Z12, Z1, Z0
+	VMOVUPS Z0, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGE loop
+loopTail:
+	ADDQ $16, CX
+	JZ loopDone
+	MOVQ $1, R12
+	SHLQ CX, R12
+	DECQ R12
+	KMOVW R12, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VMULPS Z5, Z0, Z0
+	VMOVUPS.Z (DX)(AX*1), K1, Z1
+	VMULPS Z6, Z1, Z1
+	VFMADD231PS Z7, Z0, Z1
+	VMOVUPS Z1, K1, (DX)(AX*1)
+	VMULPS Z0, Z0, Z0
+	VMOVUPS.Z (BX)(AX*1), K1, Z2
+	VMULPS Z8, Z2, Z2
+	VFMADD231PS Z9, Z0, Z2
+	VMOVUPS Z2, K1, (BX)(AX*1)
+	VSQRTPS Z2, Z2
+	VFMADD213PS Z11, Z10, Z2
+	VDIVPS Z2, Z1, Z1
+	VMOVUPS.Z (DI)(AX*1), K1, Z0
+	VMULPS Z13, Z0, Z0
+	VFNMADD231PS Z12, Z1, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA constants<>+0(SB)/4, $0xff800000
+DATA constants<>+4(SB)/4, $0xff800000
+DATA constants<>+8(SB)/4, $0xff800000
+DATA constants<>+12(SB)/4, $0xff800000
+DATA constants<>+16(SB)/4, $0xff800000
+DATA constants<>+20(SB)/4, $0xff800000
+DATA constants<>+24(SB)/4, $0xff800000
+DATA constants<>+28(SB)/4, $0xff800000
+DATA constants<>+32(SB)/4, $0xff800000
+DATA constants<>+36(SB)/4, $0xff800000
+DATA constants<>+40(SB)/4, $0xff800000
+DATA constants<>+44(SB)/4, $0xff800000
+DATA constants<>+48(SB)/4, $0xff800000
+DATA constants<>+52(SB)/4, $0xff800000
+DATA constants<>+56(SB)/4, $0xff800000
+DATA constants<>+60(SB)/4, $0xff800000
+DATA constants<>+64(SB)/4, $0xc2aea8f6
+DATA constants<>+68(SB)/4, $0xc2aea8f6
+DATA constants<>+72(SB)/4, $0xc2aea8f6
+DATA constants<>+76(SB)/4, $0xc2aea8f6
+DATA constants<>+80(SB)/4, $0xc2aea8f6
+DATA constants<>+84(SB)/4, $0xc2aea8f6
+DATA constants<>+88(SB)/4, $0xc2aea8f6
+DATA constants<>+92(SB)/4, $0xc2aea8f6
+DATA constants<>+96(SB)/4, $0xc2aea8f6
+DATA constants<>+100(SB)/4, $0xc2aea8f6
+DATA constants<>+104(SB)/4, $0xc2aea8f6
+DATA constants<>+108(SB)/4, $0xc2aea8f6
+DATA constants<>+112(SB)/4, $0xc2aea8f6
+DATA constants<>+116(SB)/4, $0xc2aea8f6
+DATA constants<>+120(SB)/4, $0xc2aea8f6
+DATA constants<>+124(SB)/4, $0xc2aea8f6
+DATA constants<>+128(SB)/4, $0x42b0c0a5
+DATA constants<>+132(SB)/4, $0x42b0c0a5
+DATA constants<>+136(SB)/4, $0x42b0c0a5
+DATA constants<>+140(SB)/4, $0x42b0c0a5
+DATA constants<>+144(SB)/4, $0x42b0c0a5
+DATA constants<>+148(SB)/4, $0x42b0c0a5
+DATA constants<>+152(SB)/4, $0x42b0c0a5
+DATA constants<>+156(SB)/4, $0x42b0c0a5
+DATA constants<>+160(SB)/4, $0x42b0c0a5
+DATA constants<>+164(SB)/4, $0x42b0c0a5
+DATA constants<>+168(SB)/4, $0x42b0c0a5
+DATA constants<>+172(SB)/4, $0x42b0c0a5
+DATA constants<>+176(SB)/4, $0x42b0c0a5
+DATA constants<>+180(SB)/4, $0x42b0c0a5
+DATA constants<>+184(SB)/4, $0x42b0c0a5
+DATA constants<>+188(SB)/4, $0x42b0c0a5
+DATA constants<>+192(SB)/4, $0x3fb8aa3b
+DATA constants<>+196(SB)/4, $0x3fb8aa3b
+DATA constants<>+200(SB)/4, $0x3fb8aa3b
+DATA constants<>+204(SB)/4, $0x3fb8aa3b
+DATA constants<>+208(SB)/4, $0x3fb8aa3b
+DATA constants<>+212(SB)/4, $0x3fb8aa3b
+DATA constants<>+216(SB)/4, $0x3fb8aa3b
+DATA constants<>+220(SB)/4, $0x3fb8aa3b
+DATA constants<>+224(SB)/4, $0x3fb8aa3b
+DATA constants<>+228(SB)/4, $0x3fb8aa3b
+DATA constants<>+232(SB)/4, $0x3fb8aa3b
+DATA constants<>+236(SB)/4, $0x3fb8aa3b
+DATA constants<>+240(SB)/4, $0x3fb8aa3b
+DATA constants<>+244(SB)/4, $0x3fb8aa3b
+DATA constants<>+248(SB)/4, $0x3fb8aa3b
+DATA constants<>+252(SB)/4, $0x3fb8aa3b
+DATA constants<>+256(SB)/4, $0x3f318000
+DATA constants<>+260(SB)/4, $0x3f318000
+DATA constants<>+264(SB)/4, $0x3f318000
+DATA constants<>+268(SB)/4, $0x3f318000
+DATA constants<>+272(SB)/4, $0x3f318000
+DATA constants<>+276(SB)/4, $0x3f318000
+DATA constants<>+280(SB)/4, $0x3f318000
+DATA constants<>+284(SB)/4, $0x3f318000
+DATA constants<>+288(SB)/4, $0x3f318000
+DATA constants<>+292(SB)/4, $0x3f318000
+DATA constants<>+296(SB)/4, $0x3f318000
+DATA constants<>+300(SB)/4, $0x3f318000
+DATA constants<>+304(SB)/4, $0x3f318000
+DATA constants<>+308(SB)/4, $0x3f318000
+DATA constants<>+312(SB)/4, $0x3f318000
+DATA constants<>+316(SB)/4, $0x3f318000
+DATA constants<>+320(SB)/4, $0xb95e8083
+DATA constants<>+324(SB)/4, $0xb95e8083
+DATA constants<>+328(SB)/4, $0xb95e8083
+DATA constants<>+332(SB)/4, $0xb95e8083
+DATA constants<>+336(SB)/4, $0xb95e8083
+DATA constants<>+340(SB)/4, $0xb95e8083
+DATA constants<>+344(SB)/4, $0xb95e8083
+DATA constants<>+348(SB)/4, $0xb95e8083
+DATA constants<>+352(SB)/4, $0xb95e8083
+DATA constants<>+356(SB)/4, $0xb95e8083
+DATA constants<>+360(SB)/4, $0xb95e8083
+DATA constants<>+364(SB)/4, $0xb95e8083
+DATA constants<>+368(SB)/4, $0xb95e8083
+DATA constants<>+372(SB)/4, $0xb95e8083
+DATA constants<>+376(SB)/4, $0xb95e8083
+DATA constants<>+380(SB)/4, $0xb95e8083
+DATA constants<>+384(SB)/4, $0x39506967
+DATA constants<>+388(SB)/4, $0x39506967
+DATA constants<>+392(SB)/4, $0x39506967
+DATA constants<>+396(SB)/4, $0x39506967
+DATA constants<>+400(SB)/4, $0x39506967
+DATA constants<>+404(SB)/4, $0x39506967
+DATA constants<>+408(SB)/4, $0x39506967
+DATA constants<>+412(SB)/4, $0x39506967
+DATA constants<>+416(SB)/4, $0x39506967
+DATA constants<>+420(SB)/4, $0x39506967
+DATA constants<>+424(SB)/4, $0x39506967
+DATA constants<>+428(SB)/4, $0x39506967
+DATA constants<>+432(SB)/4, $0x39506967
+DATA constants<>+436(SB)/4, $0x39506967
+DATA constants<>+440(SB)/4, $0x39506967
+DATA constants<>+444(SB)/4, $0x39506967
+DATA constants<>+448(SB)/4, $0x3ab743ce
+DATA constants<>+452(SB)/4, $0x3ab743ce
+DATA constants<>+456(SB)/4, $0x3ab743ce
+DATA constants<>+460(SB)/4, $0x3ab743ce
+DATA constants<>+464(SB)/4, $0x3ab743ce
+DATA constants<>+468(SB)/4, $0x3ab743ce
+DATA constants<>+472(SB)/4, $0x3ab743ce
+DATA constants<>+476(SB)/4, $0x3ab743ce
+DATA constants<>+480(SB)/4, $0x3ab743ce
+DATA constants<>+484(SB)/4, $0x3ab743ce
+DATA constants<>+488(SB)/4, $0x3ab743ce
+DATA constants<>+492(SB)/4, $0x3ab743ce
+DATA constants<>+496(SB)/4, $0x3ab743ce
+DATA constants<>+500(SB)/4, $0x3ab743ce
+DATA constants<>+504(SB)/4, $0x3ab743ce
+DATA constants<>+508(SB)/4, $0x3ab743ce
+DATA constants<>+512(SB)/4, $0x3c088908
+DATA constants<>+516(SB)/4, $0x3c088908
+DATA constants<>+520(SB)/4, $0x3c088908
+DATA constants<>+524(SB)/4, $0x3c088908
+DATA constants<>+528(SB)/4, $0x3c088908
+DATA constants<>+532(SB)/4, $0x3c088908
+DATA constants<>+536(SB)/4, $0x3c088908
+DATA constants<>+540(SB)/4, $0x3c088908
+DATA constants<>+544(SB)/4, $0x3c088908
+DATA constants<>+548(SB)/4, $0x3c088908
+DATA constants<>+552(SB)/4, $0x3c088908
+DATA constants<>+556(SB)/4, $0x3c088908
+DATA constants<>+560(SB)/4, $0x3c088908
+DATA constants<>+564(SB)/4, $0x3c088908
+DATA constants<>+568(SB)/4, $0x3c088908
+DATA constants<>+572(SB)/4, $0x3c088908
+DATA constants<>+576(SB)/4, $0x3d2aa9c1
+DATA constants<>+580(SB)/4, $0x3d2aa9c1
+DATA constants<>+584(SB)/4, $0x3d2aa9c1
+DATA constants<>+588(SB)/4, $0x3d2aa9c1
+DATA constants<>+592(SB)/4, $0x3d2aa9c1
+DATA constants<>+596(SB)/4, $0x3d2aa9c1
+DATA constants<>+600(SB)/4, $0x3d2aa9c1
+DATA constants<>+604(SB)/4, $0x3d2aa9c1
+DATA constants<>+608(SB)/4, $0x3d2aa9c1
+DATA constants<>+612(SB)/4, $0x3d2aa9c1
+DATA constants<>+616(SB)/4, $0x3d2aa9c1
+DATA constants<>+620(SB)/4, $0x3d2aa9c1
+DATA constants<>+624(SB)/4, $0x3d2aa9c1
+DATA constants<>+628(SB)/4, $0x3d2aa9c1
+DATA constants<>+632(SB)/4, $0x3d2aa9c1
+DATA constants<>+636(SB)/4, $0x3d2aa9c1
+DATA constants<>+640(SB)/4, $0x3e2aaaaa
+DATA constants<>+644(SB)/4, $0x3e2aaaaa
+DATA constants<>+648(SB)/4, $0x3e2aaaaa
+DATA constants<>+652(SB)/4, $0x3e2aaaaa
+DATA constants<>+656(SB)/4, $0x3e2aaaaa
+DATA constants<>+660(SB)/4, $0x3e2aaaaa
+DATA constants<>+664(SB)/4, $0x3e2aaaaa
+DATA constants<>+668(SB)/4, $0x3e2aaaaa
+DATA constants<>+672(SB)/4, $0x3e2aaaaa
+DATA constants<>+676(SB)/4, $0x3e2aaaaa
+DATA constants<>+680(SB)/4, $0x3e2aaaaa
+DATA constants<>+684(SB)/4, $0x3e2aaaaa
+DATA constants<>+688(SB)/4, $0x3e2aaaaa
+DATA constants<>+692(SB)/4, $0x3e2aaaaa
+DATA constants<>+696(SB)/4, $0x3e2aaaaa
+DATA constants<>+700(SB)/4, $0x3e2aaaaa
+DATA constants<>+704(SB)/4, $0x3f000000
+DATA constants<>+708(SB)/4, $0x3f000000
+DATA constants<>+712(SB)/4, $0x3f000000
+DATA constants<>+716(SB)/4, $0x3f000000
+DATA constants<>+720(SB)/4, $0x3f000000
+DATA constants<>+724(SB)/4, $0x3f000000
+DATA constants<>+728(SB)/4, $0x3f000000
+DATA constants<>+732(SB)/4, $0x3f000000
+DATA constants<>+736(SB)/4, $0x3f000000
+DATA constants<>+740(SB)/4, $0x3f000000
+DATA constants<>+744(SB)/4, $0x3f000000
+DATA constants<>+748(SB)/4, $0x3f000000
+DATA constants<>+752(SB)/4, $0x3f000000
+DATA constants<>+756(SB)/4, $0x3f000000
+DATA constants<>+760(SB)/4, $0x3f000000
+DATA constants<>+764(SB)/4, $0x3f000000
+DATA constants<>+768(SB)/4, $0x3f800000
+DATA constants<>+772(SB)/4, $0x3f800000
+DATA constants<>+776(SB)/4, $0x3f800000
+DATA constants<>+780(SB)/4, $0x3f800000
+DATA constants<>+784(SB)/4, $0x3f800000
+DATA constants<>+788(SB)/4, $0x3f800000
+DATA constants<>+792(SB)/4, $0x3f800000
+DATA constants<>+796(SB)/4, $0x3f800000
+DATA constants<>+800(SB)/4, $0x3f800000
+DATA constants<>+804(SB)/4, $0x3f800000
+DATA constants<>+808(SB)/4, $0x3f800000
+DATA constants<>+812(SB)/4, $0x3f800000
+DATA constants<>+816(SB)/4, $0x3f800000
+DATA constants<>+820(SB)/4, $0x3f800000
+DATA constants<>+824(SB)/4, $0x3f800000
+DATA constants<>+828(SB)/4, $0x3f800000
+DATA constants<>+832(SB)/4, $0xbf000000
+DATA constants<>+836(SB)/4, $0xbf000000
+DATA constants<>+840(SB)/4, $0xbf000000
+DATA constants<>+844(SB)/4, $0xbf000000
+DATA constants<>+848(SB)/4, $0xbf000000
+DATA constants<>+852(SB)/4, $0xbf000000
+DATA constants<>+856(SB)/4, $0xbf000000
+DATA constants<>+860(SB)/4, $0xbf000000
+DATA constants<>+864(SB)/4, $0xbf000000
+DATA constants<>+868(SB)/4, $0xbf000000
+DATA constants<>+872(SB)/4, $0xbf000000
+DATA constants<>+876(SB)/4, $0xbf000000
+DATA constants<>+880(SB)/4, $0xbf000000
+DATA constants<>+884(SB)/4, $0xbf000000
+DATA constants<>+888(SB)/4, $0xbf000000
+DATA constants<>+892(SB)/4, $0xbf000000
+DATA constants<>+896(SB)/4, $0x7fffffff
+DATA constants<>+900(SB)/4, $0x7fffffff
+DATA constants<>+904(SB)/4, $0x7fffffff
+DATA constants<>+908(SB)/4, $0x7fffffff
+DATA constants<>+912(SB)/4, $0x7fffffff
+DATA constants<>+916(SB)/4, $0x7fffffff
+DATA constants<>+920(SB)/4, $0x7fffffff
+DATA constants<>+924(SB)/4, $0x7fffffff
+DATA constants<>+928(SB)/4, $0x7fffffff
+DATA constants<>+932(SB)/4, $0x7fffffff
+DATA constants<>+936(SB)/4, $0x7fffffff
+DATA constants<>+940(SB)/4, $0x7fffffff
+DATA constants<>+944(SB)/4, $0x7fffffff
+DATA constants<>+948(SB)/4, $0x7fffffff
+DATA constants<>+952(SB)/4, $0x7fffffff
+DATA constants<>+956(SB)/4, $0x7fffffff
+DATA constants<>+960(SB)/4, $0x3e6d3388
+DATA constants<>+964(SB)/4, $0x3e6d3388
+DATA constants<>+968(SB)/4, $0x3e6d3388
+DATA constants<>+972(SB)/4, $0x3e6d3388
+DATA constants<>+976(SB)/4, $0x3e6d3388
+DATA constants<>+980(SB)/4, $0x3e6d3388
+DATA constants<>+984(SB)/4, $0x3e6d3388
+DATA constants<>+988(SB)/4, $0x3e6d3388
+DATA constants<>+992(SB)/4, $0x3e6d3388
+DATA constants<>+996(SB)/4, $0x3e6d3388
+DATA constants<>+1000(SB)/4, $0x3e6d3388
+DATA constants<>+1004(SB)/4, $0x3e6d3388
+DATA constants<>+1008(SB)/4, $0x3e6d3388
+DATA constants<>+1012(SB)/4, $0x3e6d3388
+DATA constants<>+1016(SB)/4, $0x3e6d3388
+DATA constants<>+1020(SB)/4, $0x3e6d3388
+DATA constants<>+1024(SB)/4, $0x3f07dc22
+DATA constants<>+1028(SB)/4, $0x3f07dc22
+DATA constants<>+1032(SB)/4, $0x3f07dc22
+DATA constants<>+1036(SB)/4, $0x3f07dc22
+DATA constants<>+1040(SB)/4, $0x3f07dc22
+DATA constants<>+1044(SB)/4, $0x3f07dc22
+DATA constants<>+1048(SB)/4, $0x3f07dc22
+DATA constants<>+1052(SB)/4, $0x3f07dc22
+DATA constants<>+1056(SB)/4, $0x3f07dc22
+DATA constants<>+1060(SB)/4, $0x3f07dc22
+DATA constants<>+1064(SB)/4, $0x3f07dc22
+DATA constants<>+1068(SB)/4, $0x3f07dc22
+DATA constants<>+1072(SB)/4, $0x3f07dc22
+DATA constants<>+1076(SB)/4, $0x3f07dc22
+DATA constants<>+1080(SB)/4, $0x3f07dc22
+DATA constants<>+1084(SB)/4, $0x3f07dc22
+DATA constants<>+1088(SB)/4, $0xbf3a00e3
+DATA constants<>+1092(SB)/4, $0xbf3a00e3
+DATA constants<>+1096(SB)/4, $0xbf3a00e3
+DATA constants<>+1100(SB)/4, $0xbf3a00e3
+DATA constants<>+1104(SB)/4, $0xbf3a00e3
+DATA constants<>+1108(SB)/4, $0xbf3a00e3
+DATA constants<>+1112(SB)/4, $0xbf3a00e3
+DATA constants<>+1116(SB)/4, $0xbf3a00e3
+DATA constants<>+1120(SB)/4, $0xbf3a00e3
+DATA constants<>+1124(SB)/4, $0xbf3a00e3
+DATA constants<>+1128(SB)/4, $0xbf3a00e3
+DATA constants<>+1132(SB)/4, $0xbf3a00e3
+DATA constants<>+1136(SB)/4, $0xbf3a00e3
+DATA constants<>+1140(SB)/4, $0xbf3a00e3
+DATA constants<>+1144(SB)/4, $0xbf3a00e3
+DATA constants<>+1148(SB)/4, $0xbf3a00e3
+DATA constants<>+1152(SB)/4, $0x3f35f0e3
+DATA constants<>+1156(SB)/4, $0x3f35f0e3
+DATA constants<>+1160(SB)/4, $0x3f35f0e3
+DATA constants<>+1164(SB)/4, $0x3f35f0e3
+DATA constants<>+1168(SB)/4, $0x3f35f0e3
+DATA constants<>+1172(SB)/4, $0x3f35f0e3
+DATA constants<>+1176(SB)/4, $0x3f35f0e3
+DATA constants<>+1180(SB)/4, $0x3f35f0e3
+DATA constants<>+1184(SB)/4, $0x3f35f0e3
+DATA constants<>+1188(SB)/4, $0x3f35f0e3
+DATA constants<>+1192(SB)/4, $0x3f35f0e3
+DATA constants<>+1196(SB)/4, $0x3f35f0e3
+DATA constants<>+1200(SB)/4, $0x3f35f0e3
+DATA constants<>+1204(SB)/4, $0x3f35f0e3
+DATA constants<>+1208(SB)/4, $0x3f35f0e3
+DATA constants<>+1212(SB)/4, $0x3f35f0e3
+DATA constants<>+1216(SB)/4, $0xbe11a98e
+DATA constants<>+1220(SB)/4, $0xbe11a98e
+DATA constants<>+1224(SB)/4, $0xbe11a98e
+DATA constants<>+1228(SB)/4, $0xbe11a98e
+DATA constants<>+1232(SB)/4, $0xbe11a98e
+DATA constants<>+1236(SB)/4, $0xbe11a98e
+DATA constants<>+1240(SB)/4, $0xbe11a98e
+DATA constants<>+1244(SB)/4, $0xbe11a98e
+DATA constants<>+1248(SB)/4, $0xbe11a98e
+DATA constants<>+1252(SB)/4, $0xbe11a98e
+DATA constants<>+1256(SB)/4, $0xbe11a98e
+DATA constants<>+1260(SB)/4, $0xbe11a98e
+DATA constants<>+1264(SB)/4, $0xbe11a98e
+DATA constants<>+1268(SB)/4, $0xbe11a98e
+DATA constants<>+1272(SB)/4, $0xbe11a98e
+DATA constants<>+1276(SB)/4, $0xbe11a98e
+DATA constants<>+1280(SB)/4, $0x3e027906
+DATA constants<>+1284(SB)/4, $0x3e027906
+DATA constants<>+1288(SB)/4, $0x3e027906
+DATA constants<>+1292(SB)/4, $0x3e027906
+DATA constants<>+1296(SB)/4, $0x3e027906
+DATA constants<>+1300(SB)/4, $0x3e027906
+DATA constants<>+1304(SB)/4, $0x3e027906
+DATA constants<>+1308(SB)/4, $0x3e027906
+DATA constants<>+1312(SB)/4, $0x3e027906
+DATA constants<>+1316(SB)/4, $0x3e027906
+DATA constants<>+1320(SB)/4, $0x3e027906
+DATA constants<>+1324(SB)/4, $0x3e027906
+DATA constants<>+1328(SB)/4, $0x3e027906
+DATA constants<>+1332(SB)/4, $0x3e027906
+DATA constants<>+1336(SB)/4, $0x3e027906
+DATA constants<>+1340(SB)/4, $0x3e027906
+DATA constants<>+1344(SB)/4, $0x3ecc422a
+DATA constants<>+1348(SB)/4, $0x3ecc422a
+DATA constants<>+1352(SB)/4, $0x3ecc422a
+DATA constants<>+1356(SB)/4, $0x3ecc422a
+DATA constants<>+1360(SB)/4, $0x3ecc422a
+DATA constants<>+1364(SB)/4, $0x3ecc422a
+DATA constants<>+1368(SB)/4, $0x3ecc422a
+DATA constants<>+1372(SB)/4, $0x3ecc422a
+DATA constants<>+1376(SB)/4, $0x3ecc422a
+DATA constants<>+1380(SB)/4, $0x3ecc422a
+DATA constants<>+1384(SB)/4, $0x3ecc422a
+DATA constants<>+1388(SB)/4, $0x3ecc422a
+DATA constants<>+1392(SB)/4, $0x3ecc422a
+DATA constants<>+1396(SB)/4, $0x3ecc422a
+DATA constants<>+1400(SB)/4, $0x3ecc422a
+DATA constants<>+1404(SB)/4, $0x3ecc422a
+DATA constants<>+1408(SB)/4, $0xbd922279
+DATA constants<>+1412(SB)/4, $0xbd922279
+DATA constants<>+1416(SB)/4, $0xbd922279
+DATA constants<>+1420(SB)/4, $0xbd922279
+DATA constants<>+1424(SB)/4, $0xbd922279
+DATA constants<>+1428(SB)/4, $0xbd922279
+DATA constants<>+1432(SB)/4, $0xbd922279
+DATA constants<>+1436(SB)/4, $0xbd922279
+DATA constants<>+1440(SB)/4, $0xbd922279
+DATA constants<>+1444(SB)/4, $0xbd922279
+DATA constants<>+1448(SB)/4, $0xbd922279
+DATA constants<>+1452(SB)/4, $0xbd922279
+DATA constants<>+1456(SB)/4, $0xbd922279
+DATA constants<>+1460(SB)/4, $0xbd922279
+DATA constants<>+1464(SB)/4, $0xbd922279
+DATA constants<>+1468(SB)/4, $0xbd922279
+DATA constants<>+1472(SB)/4, $0xbfcc422a
+DATA constants<>+1476(SB)/4, $0xbfcc422a
+DATA constants<>+1480(SB)/4, $0xbfcc422a
+DATA constants<>+1484(SB)/4, $0xbfcc422a
+DATA constants<>+1488(SB)/4, $0xbfcc422a
+DATA constants<>+1492(SB)/4, $0xbfcc422a
+DATA constants<>+1496(SB)/4, $0xbfcc422a
+DATA constants<>+1500(SB)/4, $0xbfcc422a
+DATA constants<>+1504(SB)/4, $0xbfcc422a
+DATA constants<>+1508(SB)/4, $0xbfcc422a
+DATA constants<>+1512(SB)/4, $0xbfcc422a
+DATA constants<>+1516(SB)/4, $0xbfcc422a
+DATA constants<>+1520(SB)/4, $0xbfcc422a
+DATA constants<>+1524(SB)/4, $0xbfcc422a
+DATA constants<>+1528(SB)/4, $0xbfcc422a
+DATA constants<>+1532(SB)/4, $0xbfcc422a
+DATA constants<>+1536(SB)/4, $0x3e5b33b6
+DATA constants<>+1540(SB)/4, $0x3e5b33b6
+DATA constants<>+1544(SB)/4, $0x3e5b33b6
+DATA constants<>+1548(SB)/4, $0x3e5b33b6
+DATA constants<>+1552(SB)/4, $0x3e5b33b6
+DATA constants<>+1556(SB)/4, $0x3e5b33b6
+DATA constants<>+1560(SB)/4, $0x3e5b33b6
+DATA constants<>+1564(SB)/4, $0x3e5b33b6
+DATA constants<>+1568(SB)/4, $0x3e5b33b6
+DATA constants<>+1572(SB)/4, $0x3e5b33b6
+DATA constants<>+1576(SB)/4, $0x3e5b33b6
+DATA constants<>+1580(SB)/4, $0x3e5b33b6
+DATA constants<>+1584(SB)/4, $0x3e5b33b6
+DATA constants<>+1588(SB)/4, $0x3e5b33b6
+DATA constants<>+1592(SB)/4, $0x3e5b33b6
+DATA constants<>+1596(SB)/4, $0x3e5b33b6
+DATA constants<>+1600(SB)/4, $0x3fcc422a
+DATA constants<>+1604(SB)/4, $0x3fcc422a
+DATA constants<>+1608(SB)/4, $0x3fcc422a
+DATA constants<>+1612(SB)/4, $0x3fcc422a
+DATA constants<>+1616(SB)/4, $0x3fcc422a
+DATA constants<>+1620(SB)/4, $0x3fcc422a
+DATA constants<>+1624(SB)/4, $0x3fcc422a
+DATA constants<>+1628(SB)/4, $0x3fcc422a
+DATA constants<>+1632(SB)/4, $0x3fcc422a
+DATA constants<>+1636(SB)/4, $0x3fcc422a
+DATA constants<>+1640(SB)/4, $0x3fcc422a
+DATA constants<>+1644(SB)/4, $0x3fcc422a
+DATA constants<>+1648(SB)/4, $0x3fcc422a
+DATA constants<>+1652(SB)/4, $0x3fcc422a
+DATA constants<>+1656(SB)/4, $0x3fcc422a
+DATA constants<>+1660(SB)/4, $0x3fcc422a
+DATA constants<>+1664(SB)/4, $0x7feb352d
+DATA constants<>+1668(SB)/4, $0x7feb352d
+DATA constants<>+1672(SB)/4, $0x7feb352d
+DATA constants<>+1676(SB)/4, $0x7feb352d
+DATA constants<>+1680(SB)/4, $0x7feb352d
+DATA constants<>+1684(SB)/4, $0x7feb352d
+DATA constants<>+1688(SB)/4, $0x7feb352d
+DATA constants<>+1692(SB)/4, $0x7feb352d
+DATA constants<>+1696(SB)/4, $0x7feb352d
+DATA constants<>+1700(SB)/4, $0x7feb352d
+DATA constants<>+1704(SB)/4, $0x7feb352d
+DATA constants<>+1708(SB)/4, $0x7feb352d
+DATA constants<>+1712(SB)/4, $0x7feb352d
+DATA constants<>+1716(SB)/4, $0x7feb352d
+DATA constants<>+1720(SB)/4, $0x7feb352d
+DATA constants<>+1724(SB)/4, $0x7feb352d
+DATA constants<>+1728(SB)/4, $0x846ca68b
+DATA constants<>+1732(SB)/4, $0x846ca68b
+DATA constants<>+1736(SB)/4, $0x846ca68b
+DATA constants<>+1740(SB)/4, $0x846ca68b
+DATA constants<>+1744(SB)/4, $0x846ca68b
+DATA constants<>+1748(SB)/4, $0x846ca68b
+DATA constants<>+1752(SB)/4, $0x846ca68b
+DATA constants<>+1756(SB)/4, $0x846ca68b
+DATA constants<>+1760(SB)/4, $0x846ca68b
+DATA constants<>+1764(SB)/4, $0x846ca68b
+DATA constants<>+1768(SB)/4, $0x846ca68b
+DATA constants<>+1772(SB)/4, $0x846ca68b
+DATA constants<>+1776(SB)/4, $0x846ca68b
+DATA constants<>+1780(SB)/4, $0x846ca68b
+DATA constants<>+1784(SB)/4, $0x846ca68b
+DATA constants<>+1788(SB)/4, $0x846ca68b
+DATA constants<>+1792(SB)/4, $0x00000010
+DATA constants<>+1796(SB)/4, $0x00000010
+DATA constants<>+1800(SB)/4, $0x00000010
+DATA constants<>+1804(SB)/4, $0x00000010
+DATA constants<>+1808(SB)/4, $0x00000010
+DATA constants<>+1812(SB)/4, $0x00000010
+DATA constants<>+1816(SB)/4, $0x00000010
+DATA constants<>+1820(SB)/4, $0x00000010
+DATA constants<>+1824(SB)/4, $0x00000010
+DATA constants<>+1828(SB)/4, $0x00000010
+DATA constants<>+1832(SB)/4, $0x00000010
+DATA constants<>+1836(SB)/4, $0x00000010
+DATA constants<>+1840(SB)/4, $0x00000010
+DATA constants<>+1844(SB)/4, $0x00000010
+DATA constants<>+1848(SB)/4, $0x00000010
+DATA constants<>+1852(SB)/4, $0x00000010
+GLOBL constants<>(SB), RODATA|NOPTR, $1856

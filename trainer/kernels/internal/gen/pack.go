@@ -10,8 +10,8 @@ import "fmt"
 // panels panelStride bytes. The last piece has cols ≤ width floats, filled up with zeros. Whole rows are read one after another, because their
 // distance is often a multiple of the page.
 func (f *file) packRowsAVX512() {
-	f.function("packRowsAVX512", arg{"k", "R8"}, arg{"panels", "R12"}, arg{"cols", "CX"}, arg{"width", "DX"}, arg{"src", "SI"}, arg{"ld", "R9"},
-		arg{"dst", "DI"}, arg{"panelStride", "R13"})
+	f.function("packRowsAVX512", number("k", "R8"), number("panels", "R12"), number("cols", "CX"), number("width", "DX"), address("src", "SI"), number("ld", "R9"),
+		address("dst", "DI"), number("panelStride", "R13"))
 	f.wordMask("CX", "K1", "K2")
 	f.op("MOVQ DX, CX")
 	f.wordMask("CX", "K3", "K4")
@@ -65,7 +65,7 @@ func (f *file) wordMask(count, low, high string) {
 // which transposes: dst[p][j] = src[j][p] for p < k and j < cols ≤ 16, zero for j from cols to 16. Rows of src are ld bytes apart, those of dst
 // step bytes.
 func (f *file) packColumnsAVX512() {
-	f.function("packColumnsAVX512", arg{"k", "R8"}, arg{"cols", "R10"}, arg{"src", "SI"}, arg{"ld", "R9"}, arg{"dst", "DI"}, arg{"step", "DX"})
+	f.function("packColumnsAVX512", number("k", "R8"), number("cols", "R10"), address("src", "SI"), number("ld", "R9"), address("dst", "DI"), number("step", "DX"))
 	f.label("loop")
 	f.op("MOVQ $16, CX")
 	f.op("CMPQ R8, CX")

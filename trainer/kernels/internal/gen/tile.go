@@ -28,8 +28,8 @@ func rowAddress(row int) string {
 //
 // with strides in bytes. It computes all rows of the tile and stores the first rows, cols of them.
 func (f *file) tile(t tileShape) {
-	f.function(t.name, arg{"k", "CX"}, arg{"a", "AX"}, arg{"rowStride", "BX"}, arg{"kStride", "DX"}, arg{"b", "SI"},
-		arg{"c", "DI"}, arg{"ldc", "R15"}, arg{"rows", ""}, arg{"cols", ""}, arg{"add", ""})
+	f.function(t.name, number("k", "CX"), address("a", "AX"), number("rowStride", "BX"), number("kStride", "DX"), address("b", "SI"),
+		address("c", "DI"), number("ldc", "R15"), number("rows", ""), number("cols", ""), number("add", ""))
 	for odd := 3; odd < t.rows; odd += 2 {
 		f.op("LEAQ (%s)(BX*2), %s", rowIndex[odd-2], rowIndex[odd])
 	}
@@ -182,8 +182,10 @@ func (f *file) eachRow(t tileShape, code func(row int)) {
 	f.op("JMP done")
 }
 
-// laneMasks is sixteen lanes of ones followed by sixteen of zeros: 4·n bytes before its middle begins a mask of n lanes.
+// laneMasks writes two tables: sixteen lanes of ones followed by sixteen of zeros, where 4·n bytes before the middle begins a mask of n
+// lanes; and the numbers of the lanes.
 func (f *file) laneMasks() {
+	f.line("")
 	for i := range 32 {
 		value := 0
 		if i < 16 {
@@ -192,4 +194,8 @@ func (f *file) laneMasks() {
 		f.line("DATA laneMasks<>+%d(SB)/4, $%#x", 4*i, value)
 	}
 	f.line("GLOBL laneMasks<>(SB), RODATA|NOPTR, $128")
+	for i := range 16 {
+		f.line("DATA iota<>+%d(SB)/4, $%d", 4*i, i)
+	}
+	f.line("GLOBL iota<>(SB), RODATA|NOPTR, $64")
 }
