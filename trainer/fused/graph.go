@@ -43,10 +43,14 @@ type Graph struct {
 	dropouts int   // dropout operations made: each has masks of its own
 	err      error // the first mistake in building
 
-	ctx     context.Context // of the run under way
-	batch   *Batch          // of the run under way
-	failure error           // the first error of an operation in the run under way
-	workers []scratch       // memory of each worker of the pool
+	branches []*Branch
+
+	stop    func() error // says whether the run under way is cancelled
+	batch   *Batch       // of the run under way
+	length  [axes]int    // rows of the last run
+	failure error        // the first error of an operation in the run under way
+	workers []scratch    // memory of each worker of the pool
+	zeros   []uint8      // segments of a batch without any
 }
 
 // NewGraph returns an empty graph. One for training keeps what the gradients need and drops out; any other reuses memory as it goes.
@@ -66,9 +70,14 @@ type Tensor struct {
 	node   *G.Node
 	buf    *buffer
 	spare  spares
+	branch *Branch // the residual connection that starts here, if any
 	shared bool
 	used   bool
 }
+
+// Floats returns the content after a run: as many rows of Width as the axis had. It is valid until the next run, and only for a tensor that no
+// later operation has overwritten: the last one of a graph.
+func (t *Tensor) Floats() []float32 { return t.buf.data[:t.graph.length[t.Axis]*t.Width] }
 
 // Share allows t to be the input of several operations. Their gradients are summed by gorgonia, one thread at a time, over the whole
 // capacity; for a residual connection, [Graph.Branch] is the faster way.
@@ -77,9 +86,9 @@ func (t *Tensor) Share() *Tensor {
 	return t
 }
 
-// gradient is what is known of a node that holds the gradient of one tensor: the buffer that its operation, and nobody else, will read.
+// gradient is what is known, when the graph is built, of a node that holds the gradient of one tensor.
 type gradient struct {
-	buf   *buffer
+	buf   *buffer // its memory, which the one operation that reads it may overwrite; nil if it may not
 	spare spares
 }
 
@@ -91,12 +100,7 @@ func (g *Graph) fail(format string, args ...any) {
 }
 
 // rows is the number of rows of an axis in the run under way.
-func (g *Graph) rows(a Axis) int {
-	if a == Tokens {
-		return len(g.batch.IDs)
-	}
-	return len(g.batch.Rows)
-}
+func (g *Graph) rows(a Axis) int { return g.length[a] }
 
 func (g *Graph) newBuffer(axis Axis, width int) *buffer {
 	b := &buffer{axis: axis, width: width}
@@ -128,15 +132,30 @@ func (g *Graph) use(kind string, x *Tensor, width int) bool {
 	return g.err == nil
 }
 
-// after returns the spares that an operation which has read x for the last time may use and pass on.
-func (g *Graph) after(x *Tensor) spares {
+// inherit returns the spares that come with x, for an operation that reads x.
+func (g *Graph) inherit(x *Tensor) spares {
 	if x.shared {
 		return nil
 	}
-	if g.training {
-		return x.spare
+	return x.spare
+}
+
+// retire adds the memory of x, which nobody reads any more, to the spares, where no gradient needs it.
+func (g *Graph) retire(s spares, x *Tensor) spares {
+	if g.training || x.shared || x.branch != nil {
+		return s
 	}
-	return x.spare.with(x.buf)
+	return s.with(x.buf)
+}
+
+// parameters adds a node for each of ps, leaving out those that are nil.
+func (g *Graph) parameters(ps ...*params.Param) (nodes G.Nodes, used []*params.Param) {
+	for _, p := range ps {
+		if p != nil {
+			nodes, used = append(nodes, g.parameter(p)), append(used, p)
+		}
+	}
+	return nodes, used
 }
 
 // parameter adds a node bound to the memory of p.
@@ -192,19 +211,21 @@ func (g *Graph) emit(kind string, out *buffer, spare spares, children G.Nodes, w
 	return &Tensor{Axis: out.axis, Width: out.width, graph: g, node: n, buf: out, spare: spare}
 }
 
-// backward adds the operation that runs when the gradient of output has come. do is given that gradient and returns the value of the new
-// node, which is the gradient of the first activation among the inputs, held by out where that is known at build time.
-func (g *Graph) backward(kind string, output, grad *G.Node, width int, out gradient, do func(grad []float32) (G.Value, error)) (*G.Node, error) {
+// backward adds the operation that runs when the gradient of output has come, and nodes for what it computes: first the gradient of the
+// activation that the operation read, which do returns and out describes, then those of parameters.
+func (g *Graph) backward(kind string, output, grad *G.Node, width int, out gradient, ps []*params.Param, do func(grad G.Value) (G.Value, error)) (G.Nodes, error) {
 	n, err := g.add(kind+".backward", activation, nominal(width), G.Nodes{output, grad}, nil, func(in []G.Value) (G.Value, error) {
-		return do(floats(in[1]))
+		return do(in[1])
 	}, nil)
-	if err == nil {
-		g.grads[n] = out
+	if err != nil {
+		return nil, err
 	}
-	return n, err
+	g.grads[n] = out
+	views, err := g.views(n, ps...)
+	return append(G.Nodes{n}, views...), err
 }
 
-// views adds a node for the gradient of each parameter, which the operation of node n has computed.
+// views adds a node for the gradient of each parameter, which the operation of node n computes.
 func (g *Graph) views(n *G.Node, ps ...*params.Param) (G.Nodes, error) {
 	var views G.Nodes
 	for _, p := range ps {
@@ -239,6 +260,11 @@ func (g *Graph) Compile() (err error) {
 	if g.err != nil {
 		return g.err
 	}
+	for _, b := range g.branches {
+		if !b.closed {
+			return errors.New("compile graph: a residual branch is not closed")
+		}
+	}
 	if err := g.checkHashes(); err != nil {
 		return err
 	}
@@ -269,10 +295,11 @@ func (g *Graph) Run(ctx context.Context, b *Batch) error {
 	if g.machine == nil {
 		return errors.New("run graph: it is not compiled")
 	}
-	g.ctx, g.batch, g.failure = ctx, b, nil
-	defer func() { g.ctx, g.batch = nil, nil }()
-	for a := range axes {
-		if n := g.rows(a); n > g.capacity[a] {
+	g.stop, g.batch, g.failure = ctx.Err, b, nil
+	defer func() { g.stop, g.batch = nil, nil }()
+	g.length = [axes]int{Tokens: len(b.IDs), Rows: len(b.Rows)}
+	for a, n := range g.length {
+		if n > g.capacity[a] {
 			g.capacity[a] = max((n+rowBlock-1)/rowBlock*rowBlock, min(2*g.capacity[a], n+n/4))
 		}
 	}

@@ -68,7 +68,7 @@ func (o *op) Do(in ...G.Value) (v G.Value, err error) {
 			o.graph.failure = fmt.Errorf("%s: %w", o.name, err)
 		}
 	}()
-	if err := o.graph.ctx.Err(); err != nil {
+	if err := o.graph.stop(); err != nil {
 		return nil, err
 	}
 	return o.do(in)
