@@ -484,7 +484,7 @@ func TestMistakesInRunning(t *testing.T) {
 func TestSteadyStepAllocatesNoTensors(t *testing.T) {
 	s := testSet(t, 1)
 	g := NewGraph(newTestPool(t, 1), true)
-	if err := g.Differentiate(networks[0].graph(g, s, 0.1)); err != nil {
+	if err := g.Differentiate(networks[0].graph(g, s, 0)); err != nil {
 		t.Fatal(err)
 	}
 	allocated := func(b *Batch) int {
