@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/shardmill/shardmill/trainer/kernels"
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
@@ -52,14 +53,11 @@ type AdamW struct {
 
 	options AdamWOptions
 	set     *params.Set
-	spans   []span
+	decay   []bool // for each block of kernels.DecayBlock floats
 }
 
-// span is a run of floats, neighbours in the flat slices, that decay alike.
-type span struct {
-	from, to int
-	decay    bool
-}
+// Blocks of the decay mask never straddle two parameters: a negative constant here would not compile.
+const _ = uint(-(params.Align % kernels.DecayBlock))
 
 // NewAdamW returns an optimizer of set whose moments are zero.
 func NewAdamW(set *params.Set, o AdamWOptions) (*AdamW, error) {
@@ -67,58 +65,32 @@ func NewAdamW(set *params.Set, o AdamWOptions) (*AdamW, error) {
 		return nil, err
 	}
 	n := len(set.Values)
-	a := &AdamW{M: make([]float32, n), V: make([]float32, n), options: o.WithDefaults(), set: set}
+	a := &AdamW{
+		M: make([]float32, n), V: make([]float32, n), decay: make([]bool, n/kernels.DecayBlock),
+		options: o.WithDefaults(), set: set,
+	}
 	for _, p := range set.List {
-		from, to := p.Offset, p.Offset+len(p.Value)
-		if last := len(a.spans) - 1; last >= 0 && a.spans[last].decay == p.Decay {
-			a.spans[last].to = to // over the padding, where everything is and stays zero
-			continue
+		for at := p.Offset; at < p.Offset+len(p.Value); at += kernels.DecayBlock {
+			a.decay[at/kernels.DecayBlock] = p.Decay
 		}
-		a.spans = append(a.spans, span{from, to, p.Decay})
 	}
 	return a, nil
 }
 
-// Step changes the weights by the gradients, each multiplied by scale, as torch.optim.AdamW does (Loshchilov and Hutter 2019,
-// algorithm 2): with t = the number of this update,
+// Step changes the weights by the gradients, each multiplied by scale, and leaves the gradients zero. It follows torch.optim.AdamW
+// (Loshchilov and Hutter 2019, algorithm 2): with t = the number of this update,
 //
 //	w -= lr·decay·w                          where the parameter decays
 //	m  = β1·m + (1-β1)·g;  v = β2·v + (1-β2)·g²
 //	w -= lr/(1-β1ᵗ) · m / (√v/√(1-β2ᵗ) + ε)
-func (a *AdamW) Step(lr, scale float64) {
+func (a *AdamW) Step(pool *kernels.Pool, lr, scale float64) error {
+	o := kernels.AdamW{
+		LearningRate: lr, Beta1: a.options.Beta1, Beta2: a.options.Beta2, Epsilon: a.options.Epsilon,
+		WeightDecay: a.options.WeightDecay, GradScale: scale, Step: a.Updates + 1,
+	}
+	if err := kernels.AdamWStep(pool, o, a.set.Values, a.set.Grads, a.M, a.V, a.decay); err != nil {
+		return err
+	}
 	a.Updates++
-	o := a.options
-	correct1 := 1 - math.Pow(o.Beta1, float64(a.Updates))
-	correct2 := 1 - math.Pow(o.Beta2, float64(a.Updates))
-	r := rule{
-		beta1: float32(o.Beta1), rest1: float32(1 - o.Beta1),
-		beta2: float32(o.Beta2), rest2: float32(1 - o.Beta2),
-		rate: float32(lr / correct1), root: float32(math.Sqrt(correct2)), epsilon: float32(o.Epsilon),
-		scale: float32(scale),
-	}
-	for _, s := range a.spans {
-		r.keep = 1
-		if s.decay {
-			r.keep = float32(1 - float64(lr*o.WeightDecay))
-		}
-		r.apply(a.set.Values[s.from:s.to], a.set.Grads[s.from:s.to], a.M[s.from:s.to], a.V[s.from:s.to])
-	}
-}
-
-// rule is one update with everything that is the same for all weights worked out.
-type rule struct {
-	beta1, rest1, beta2, rest2, rate, root, epsilon, scale, keep float32
-}
-
-// apply rounds every product on its own: a fused multiply-add, which the compiler may choose on some machines, would change bits.
-func (r rule) apply(w, g, m, v []float32) {
-	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	for i := range w {
-		grad := float32(g[i] * r.scale)
-		m[i] = float32(r.beta1*m[i]) + float32(r.rest1*grad)
-		v[i] = float32(r.beta2*v[i]) + float32(r.rest2*float32(grad*grad))
-		root := float32(math.Sqrt(float64(v[i])))
-		step := float32(r.rate*m[i]) / (root/r.root + r.epsilon)
-		w[i] = float32(r.keep*w[i]) - step
-	}
+	return nil
 }

@@ -3,21 +3,22 @@
 //
 // Semantics are those of PyTorch (torch.optim.AdamW, torch.nn.utils.clip_grad_norm_). An update of a training loop is
 //
-//	norm := optim.Norm(set.Grads)
-//	adam.Step(schedule.At(step), optim.ClipScale(norm, maxNorm))
+//	norm, err := optim.Norm(pool, set.Grads)
+//	err = adam.Step(pool, schedule.At(step), optim.ClipScale(norm, maxNorm))
 //
-// Nothing here depends on threads, a clock or chance.
+// The arithmetic is that of package kernels: results do not depend on the number of threads.
 package optim
 
-import "math"
+import (
+	"math"
 
-// Norm returns the Euclidean norm of all gradients, summed in float64 in one fixed order. It is NaN or infinite if one of them is.
-func Norm(grads []float32) float64 {
-	var sum float64
-	for _, g := range grads {
-		sum += float64(float64(g) * float64(g))
-	}
-	return math.Sqrt(sum)
+	"github.com/shardmill/shardmill/trainer/kernels"
+)
+
+// Norm returns the Euclidean norm of all gradients. It is NaN or infinite if one of them is.
+func Norm(pool *kernels.Pool, grads []float32) (float64, error) {
+	sum, err := kernels.SumSquares(pool, grads)
+	return math.Sqrt(sum), err
 }
 
 // ClipScale returns the factor that brings gradients of that norm down to maxNorm, and 1 for those below it. maxNorm 0 means that

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shardmill/shardmill/trainer/kernels"
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
@@ -20,6 +21,15 @@ func newSet(t *testing.T) *params.Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+func update(t *testing.T, adam *AdamW, lr, scale float64) {
+	t.Helper()
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	if err := adam.Step(pool, lr, scale); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestAdamWFollowsFormula compares with the formula in float64, written for one weight.
@@ -64,7 +74,7 @@ func TestAdamWFollowsFormula(t *testing.T) {
 						x.w -= lr * mHat / (math.Sqrt(vHat) + o.Epsilon)
 					}
 				}
-				adam.Step(lr, c.scale)
+				update(t, adam, lr, c.scale)
 			}
 			for _, p := range set.List {
 				for i, got := range p.Value {
@@ -102,7 +112,7 @@ func TestAdamWLeavesBiasesUndecayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	adam.Step(0.1, 1) // zero gradients: only decay changes a weight
+	update(t, adam, 0.1, 1) // zero gradients: only decay changes a weight
 	for _, p := range set.List {
 		want := float32(1)
 		if p.Decay {
@@ -132,11 +142,13 @@ func TestAdamWRefuses(t *testing.T) {
 }
 
 func TestNormAndClip(t *testing.T) {
-	if got := Norm([]float32{3, 0, -4}); got != 5 {
-		t.Errorf("Norm = %v, want 5", got)
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	if got, err := Norm(pool, []float32{3, 0, -4}); got != 5 || err != nil {
+		t.Errorf("Norm = %v, %v, want 5", got, err)
 	}
-	if got := Norm([]float32{1, float32(math.NaN())}); !math.IsNaN(got) {
-		t.Errorf("Norm with NaN = %v", got)
+	if got, err := Norm(pool, []float32{1, float32(math.NaN())}); !math.IsNaN(got) || err != nil {
+		t.Errorf("Norm with NaN = %v, %v", got, err)
 	}
 	cases := []struct{ norm, maxNorm, want float64 }{
 		{5, 1, 1 / (5 + 1e-6)},
