@@ -127,7 +127,7 @@ func (g *product) packPanel(index int) {
 		if g.transB {
 			g.packColumns(g.nr, kc, cols, g.b[j*g.ldb+k0:], g.ldb, dst)
 		} else {
-			packRows(g.nr, kc, cols, g.b[k0*g.ldb+j:], g.ldb, dst)
+			g.packRows(g.nr, kc, cols, g.b[k0*g.ldb+j:], g.ldb, dst)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kSte
 		dst := packed[i*kStride : (i+g.mr)*kStride]
 		n := min(g.mr, rows-i)
 		if g.transA {
-			packRows(g.mr, kc, n, g.a[k0*g.lda+i0+i:], g.lda, dst)
+			g.packRows(g.mr, kc, n, g.a[k0*g.lda+i0+i:], g.lda, dst)
 			continue
 		}
 		for r := range n {
@@ -204,8 +204,7 @@ func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kSte
 	return kStride, 1
 }
 
-// packRows writes dst[p*width+j] = src[p*ld+j] for p < k and j < cols; columns from cols to width are zero.
-func packRows(width, k, cols int, src []float32, ld int, dst []float32) {
+func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32) {
 	for p := range k {
 		row := dst[p*width : (p+1)*width]
 		copy(row[:cols], src[p*ld:])

@@ -14,11 +14,13 @@ type tier struct {
 	// tile computes c[i*ldc+j] = Σ a[i*rowStride+p*kStride]·b[p*nr+j] over p < k, for i < rows ≤ mr and j < cols ≤ nr, and adds it
 	// to c when add is set. It may read mr rows of a.
 	tile func(k int, a []float32, rowStride, kStride int, b, c []float32, ldc, rows, cols int, add bool)
+	// packRows writes dst[p*width+j] = src[p*ld+j] for p < k and j < cols ≤ width; columns from cols to width are zero.
+	packRows func(width, k, cols int, src []float32, ld int, dst []float32)
 	// packColumns writes b[p*nr+j] = src[j*ld+p] for p < k and j < cols ≤ nr; columns from cols to nr are zero.
 	packColumns func(nr, k, cols int, src []float32, ld int, b []float32)
 }
 
-var portable = tier{name: "portable", mr: 2, nr: 4, tile: tilePortable, packColumns: packColumnsPortable}
+var portable = tier{name: "portable", mr: 2, nr: 4, tile: tilePortable, packRows: packRowsPortable, packColumns: packColumnsPortable}
 
 // tiers holds what this processor can run, best first.
 var tiers = append(nativeTiers(), &portable)
