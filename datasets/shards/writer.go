@@ -104,18 +104,18 @@ func NewWriter(arrowFile, index io.Writer, opts Options) (*Writer, error) {
 	return w, nil
 }
 
-// Append takes rows from the front until the shard is full, and copies what it keeps. A row with an id that does not fit TokenBytes is
-// an error, which names the row.
+// Append takes rows from the front until the shard is full, but at least one, and copies what it keeps. A row with an id that does not
+// fit TokenBytes is an error, which names the row.
 func (w *Writer) Append(rows []schemas.Row) (taken int, full bool, err error) {
 	for i := range rows {
-		if w.tokens >= w.opts.ShardTokens {
-			return i, true, nil
-		}
 		if err := w.append(&rows[i]); err != nil {
 			return i, false, err
 		}
+		if w.tokens >= w.opts.ShardTokens {
+			return i + 1, true, nil
+		}
 	}
-	return len(rows), w.tokens >= w.opts.ShardTokens, nil
+	return len(rows), false, nil
 }
 
 func (w *Writer) append(row *schemas.Row) error {
