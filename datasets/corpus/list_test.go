@@ -76,6 +76,8 @@ func TestList(t *testing.T) {
 		{"glob", corpus.Source{Paths: []string{"b/*.jsonl"}}, "b", []string{"10.jsonl jsonl ", "2.jsonl jsonl "}, nil},
 		{"glob of folders", corpus.Source{Paths: []string{"b/c*"}}, "b", []string{"c/3.json.gz jsonl gzip"}, nil},
 		{"glob inside", corpus.Source{Paths: []string{"b/*/3.*"}}, "b", []string{"c/3.json.gz jsonl gzip"}, nil},
+		{"name behind a glob", corpus.Source{Paths: []string{"b/d*/er/5.jsonl", "b/*/c.txt"}}, "", nil, []string{"b/*/c.txt", "no file"}},
+		{"name behind a glob, found", corpus.Source{Paths: []string{"b/d*/er/5.jsonl"}}, "b", []string{"deep/er/5.jsonl jsonl "}, nil},
 		{"hidden by name", corpus.Source{Paths: []string{"b/.h*"}}, "b", []string{".hidden.jsonl jsonl "}, nil},
 		{"any depth", corpus.Source{Paths: []string{"b/**/*.jsonl"}}, "b",
 			[]string{"10.jsonl jsonl ", "2.jsonl jsonl ", "deep/er/5.jsonl jsonl "}, nil},
