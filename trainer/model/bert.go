@@ -51,6 +51,9 @@ func DefaultBERT() *BERTConfig {
 // UnmarshalJSON decodes a config.json over what c holds.
 func (c *BERTConfig) UnmarshalJSON(data []byte) (err error) {
 	c.Extra, err = readFields(data, &c.bertFields)
+	if len(c.Architectures) == 0 {
+		c.Architectures = []string{"BertForMaskedLM"}
+	}
 	return err
 }
 
