@@ -92,7 +92,7 @@ func TestRefusedConfig(t *testing.T) {
 	}
 	huge := DefaultGPT2()
 	huge.Layers, huge.Width, huge.Heads = maxLayers, 1<<16, 16
-	if _, err := New(huge, nil); err == nil || !strings.Contains(err.Error(), "floats") {
+	if _, err := New(huge, nil); err == nil || !strings.Contains(err.Error(), "elements") {
 		t.Errorf("a model of 10^14 parameters returned %v", err)
 	}
 }
