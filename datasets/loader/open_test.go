@@ -192,6 +192,8 @@ func TestOpenRefuses(t *testing.T) {
 		change(&bad)
 		if _, err := Open(dir, bad); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("got error %v, want one with %q and the folder", err, want)
+		} else if errors.Is(err, ErrTooSmall) != strings.Contains(want, "the dataset ") {
+			t.Errorf("%v: is ErrTooSmall: %v", err, errors.Is(err, ErrTooSmall))
 		}
 	}
 	other := writeDataset(t, [][]schemas.Row{rows[1:]}, 0)
