@@ -36,7 +36,7 @@ func Activate(p *Pool, act Activation, rows, cols int, x, bias, y []float32) err
 		for i := lo; i < hi; i++ {
 			row := x[i*cols : (i+1)*cols]
 			if bias != nil {
-				addTo(row, bias[:cols])
+				active.add(row, row, bias[:cols])
 			}
 			activate(act, row, y[i*cols:(i+1)*cols])
 		}
@@ -68,7 +68,7 @@ func ActivateBackward(p *Pool, act Activation, rows, cols int, x, dy, dx, dbias 
 		for i := lo; i < hi; i++ {
 			row := dx[i*cols : (i+1)*cols]
 			activateBackward(act, x[i*cols:(i+1)*cols], dy[i*cols:(i+1)*cols], row)
-			addTo(sums, row)
+			active.add(sums, sums, row)
 		}
 	}, dbias[:cols])
 }
@@ -82,17 +82,9 @@ func (c *checker) activation(act Activation) {
 func activate(act Activation, x, y []float32) {
 	switch act {
 	case GELUErf:
-		for i, v := range x {
-			tail, _ := normalTail(v)
-			if v > 0 {
-				tail = 1 - tail
-			}
-			y[i] = v * tail
-		}
+		active.geluErf(x, y)
 	case GELUTanh:
-		for i, v := range x {
-			y[i] = v * geluSigmoid(v)
-		}
+		active.geluTanh(x, y)
 	case Tanh:
 		for i, v := range x {
 			y[i] = float32(math.Tanh(float64(v)))
@@ -103,33 +95,13 @@ func activate(act Activation, x, y []float32) {
 func activateBackward(act Activation, x, dy, dx []float32) {
 	switch act {
 	case GELUErf:
-		const density = 0.3989422804014327 // 1/√(2π)
-		for i, v := range x {
-			cdf, gauss := normalTail(v)
-			if v > 0 {
-				cdf = 1 - cdf
-			}
-			dx[i] = dy[i] * (cdf + v*density*gauss)
-		}
+		active.geluErfBackward(x, dy, dx)
 	case GELUTanh:
-		for i, v := range x {
-			s := geluSigmoid(v)
-			dx[i] = dy[i] * (s + v*s*(1-s)*(2*geluScale+6*geluScale*geluCube*v*v))
-		}
+		active.geluTanhBackward(x, dy, dx)
 	case Tanh:
 		for i, v := range x {
 			t := float32(math.Tanh(float64(v)))
 			dx[i] = dy[i] * (1 - t*t)
 		}
 	}
-}
-
-const (
-	geluScale = 0.7978845608028654 // √(2/π)
-	geluCube  = 0.044715
-)
-
-// geluSigmoid is (1+tanh u)/2 = 1/(1+e^(-2u)) with u = √(2/π)(x+0.044715x³), which does not cancel for negative x.
-func geluSigmoid(x float32) float32 {
-	return 1 / (1 + expFloat(-2*geluScale*x*(1+geluCube*x*x)))
 }

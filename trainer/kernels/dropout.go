@@ -110,40 +110,19 @@ func splitMix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// hash mixes an element's index with both halves of the key: the rounds are those of the "lowbias32" function of Ellis's hash
-// prospector, and the second half of the key between them makes masks of different keys independent of each other.
-func (k *maskKey) hash(index uint32) uint32 {
-	h := index ^ k.k0
-	h = (h ^ h>>16) * 0x7feb352d
-	h += k.k1
-	h = (h ^ h>>15) * 0x846ca68b
-	return h ^ h>>16
-}
-
 // apply masks elements first and on.
 func (k maskKey) apply(dst, src []float32, first uint64) {
 	k.eachSection(len(src), first, func(k *maskKey, lo, hi int, index uint32) {
-		src, dst := src[lo:hi], dst[lo:hi]
-		for i, v := range src {
-			if k.hash(index+uint32(i)) < k.threshold {
-				v = 0
-			}
-			dst[i] = v * k.scale
-		}
+		active.dropout(dst[lo:hi], src[lo:], k.k0, k.k1, index, k.threshold, k.scale)
 	})
 }
 
 func (k maskKey) biasDropoutAdd(dst, x, bias, residual []float32, first uint64) {
 	k.eachSection(len(x), first, func(k *maskKey, lo, hi int, index uint32) {
-		for i := lo; i < hi; i++ {
-			v := x[i]
-			if bias != nil {
-				v += bias[i]
-			}
-			if k.hash(index+uint32(i-lo)) < k.threshold {
-				v = 0
-			}
-			dst[i] = residual[i] + v*k.scale
+		if bias == nil {
+			active.dropoutAdd(dst[lo:hi], x[lo:], residual[lo:], k.k0, k.k1, index, k.threshold, k.scale)
+		} else {
+			active.biasDropoutAdd(dst[lo:hi], x[lo:], residual[lo:], bias[lo:], k.k0, k.k1, index, k.threshold, k.scale)
 		}
 	})
 }

@@ -11,11 +11,7 @@ func Add(p *Pool, n int, dst, a, b []float32) error {
 		return check.err
 	}
 	return p.ranges(n, chunkFloats, func(lo, hi int) {
-		b := b[lo:hi]
-		a, dst := a[lo:hi][:len(b)], dst[lo:hi][:len(b)]
-		for i, v := range b {
-			dst[i] = a[i] + v
-		}
+		active.add(dst[lo:hi], a[lo:hi], b[lo:hi])
 	})
 }
 
@@ -31,7 +27,8 @@ func AddBias(p *Pool, rows, cols int, x, bias []float32) error {
 	}
 	return p.ranges(rows, rowsPerChunk(cols), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			addTo(x[i*cols:(i+1)*cols], bias[:cols])
+			row := x[i*cols : (i+1)*cols]
+			active.add(row, row, bias[:cols])
 		}
 	})
 }
@@ -48,15 +45,7 @@ func BiasGrad(p *Pool, rows, cols int, dy, dbias []float32) error {
 	}
 	return p.reduce(rows, cols, func(lo, hi int, sums []float32) {
 		for i := lo; i < hi; i++ {
-			addTo(sums, dy[i*cols:(i+1)*cols])
+			active.add(sums, sums, dy[i*cols:(i+1)*cols])
 		}
 	}, dbias[:cols])
-}
-
-// addTo adds src to dst, which has the same length.
-func addTo(dst, src []float32) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] += v
-	}
 }

@@ -172,3 +172,91 @@ func TestWrongSizesNameTheOperand(t *testing.T) {
 		}
 	}
 }
+
+// TestNaNIsNotHidden: what guards training against NaN looks at losses and gradients, so every kernel must let it through.
+func TestNaNIsNotHidden(t *testing.T) {
+	const n, at = 37, 35
+	eachTier(t, func(t *testing.T) {
+		p := NewPool(1)
+		fresh := func() []float32 {
+			x := random(newRand(9), n, 1)
+			x[at] = float32(math.NaN())
+			return x
+		}
+		finite, out := random(newRand(10), n, 1), make([]float32, 2*n)
+		sums := make([]float32, 2*n)
+		tests := []struct {
+			name string
+			run  func(x []float32) error
+			got  *float32
+		}{
+			{"GELUErf", func(x []float32) error { return Activate(p, GELUErf, 1, n, x, nil, out) }, &out[at]},
+			{"GELUTanh", func(x []float32) error { return Activate(p, GELUTanh, 1, n, x, nil, out) }, &out[at]},
+			{"GELUErf backward", func(x []float32) error { return ActivateBackward(p, GELUErf, 1, n, x, finite, out, nil) }, &out[at]},
+			{"GELUTanh backward", func(x []float32) error { return ActivateBackward(p, GELUTanh, 1, n, x, finite, out, nil) }, &out[at]},
+			{"LayerNorm", func(x []float32) error { return LayerNorm(p, 1, n, x, finite, finite, 1e-5, out, sums, sums) }, &out[0]},
+			{"LogSumExp", func(x []float32) error { return LogSumExp(p, 1, n, x, out) }, &out[0]},
+			{"CrossEntropy", func(x []float32) error { return CrossEntropy(p, 1, n, x, []int32{1}, 1, out) }, &out[0]},
+			{"SoftmaxTile", func(x []float32) error { return SoftmaxTile(1, n, n, x, 1, n, out) }, &out[0]},
+		}
+		for _, test := range tests {
+			clear(out)
+			if err := test.run(fresh()); err != nil {
+				t.Fatal(err)
+			}
+			if *test.got == *test.got {
+				t.Errorf("%s of NaN is %v", test.name, *test.got)
+			}
+		}
+	})
+}
+
+// go test ./trainer/kernels -run '^$' -bench Rows
+func BenchmarkRows(b *testing.B) {
+	const rows, cols, n = 1024, 256, 1024 * 256
+	rng := newRand(11)
+	x, y, z, g := random(rng, n, 1), random(rng, n, 1), make([]float32, n), make([]float32, n)
+	gamma, sums := random(rng, cols, 1), make([]float32, 2*cols)
+	mean, rstd := make([]float32, rows), make([]float32, rows)
+	decay := make([]bool, n/DecayBlock)
+	for i := range rstd {
+		rstd[i] = 1
+	}
+	p := NewPool(1)
+	ops := []struct {
+		name string
+		run  func() error
+	}{
+		{"Add", func() error { return Add(p, n, z, x, y) }},
+		{"BiasGrad", func() error { return BiasGrad(p, rows, cols, x, sums) }},
+		{"GELUErf", func() error { return Activate(p, GELUErf, rows, cols, x, nil, z) }},
+		{"GELUErfBackward", func() error { return ActivateBackward(p, GELUErf, rows, cols, x, y, z, sums) }},
+		{"GELUTanh", func() error { return Activate(p, GELUTanh, rows, cols, x, nil, z) }},
+		{"GELUTanhBackward", func() error { return ActivateBackward(p, GELUTanh, rows, cols, x, y, z, sums) }},
+		{"LayerNorm", func() error { return LayerNorm(p, rows, cols, x, gamma, gamma, 1e-5, z, mean, rstd) }},
+		{"LayerNormBackward", func() error {
+			return LayerNormBackward(p, rows, cols, x, gamma, mean, rstd, y, z, sums, sums[cols:])
+		}},
+		{"SoftmaxTile", func() error { copy(z, x); return SoftmaxTile(rows, cols, cols, z, 1, cols, mean) }},
+		{"SoftmaxBackwardTile", func() error { copy(z, y); return SoftmaxBackwardTile(rows, cols, cols, x, z, 1) }},
+		{"Dropout", func() error { return Dropout(p, n, z, x, Mask{Rate: 0.1}) }},
+		{"BiasDropoutAdd", func() error { return BiasDropoutAdd(p, rows, cols, z, x, gamma, y, Mask{Rate: 0.1}) }},
+		{"SumSquares", func() error { _, err := SumSquares(p, x); return err }},
+		{"AdamW", func() error { return AdamWStep(p, AdamW{Step: 1, Beta1: 0.9, Beta2: 0.99}, z, y, g, g, decay) }},
+	}
+	for _, op := range ops {
+		for _, tier := range tiers {
+			b.Run(fmt.Sprintf("op=%s/tier=%s", op.name, tier.name), func(b *testing.B) {
+				chosen := active
+				active = tier
+				defer func() { active = chosen }()
+				for b.Loop() {
+					if err := op.run(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(b.N)/n, "ns/element")
+			})
+		}
+	}
+}

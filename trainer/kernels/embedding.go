@@ -18,7 +18,7 @@ func Gather[I Index](p *Pool, rows, cols int, table []float32, tableRows int, id
 		for i := lo; i < hi; i++ {
 			src, dst := table[int(ids[i])*cols:][:cols], out[i*cols:(i+1)*cols]
 			if add {
-				addTo(dst, src)
+				active.add(dst, dst, src)
 			} else {
 				copy(dst, src)
 			}
@@ -41,7 +41,8 @@ func ScatterAdd[I Index](p *Pool, rows, cols int, dtable []float32, tableRows in
 	return p.Run(scatterChunks, func(chunk, _ int) {
 		for i, id := range ids[:rows] {
 			if int(id)%scatterChunks == chunk {
-				addTo(dtable[int(id)*cols:][:cols], dout[i*cols:(i+1)*cols])
+				row := dtable[int(id)*cols:][:cols]
+				active.add(row, row, dout[i*cols:(i+1)*cols])
 			}
 		}
 	})

@@ -38,19 +38,32 @@ func expFloat(x float32) float32 {
 	return y * math.Float32frombits(uint32(n+127)<<23)
 }
 
-// normalTail is Φ(-|x|), the normal distribution's tail, together with e^(-x²/2). Formula 7.1.26 of Abramowitz and Stegun gives it
-// with an absolute error below 1e-7, and without cancellation for large |x|.
-func normalTail(x float32) (tail, gauss float32) {
+// normalCDF is Φ(x), the normal distribution function. Formula 7.1.26 of Abramowitz and Stegun gives its tail with an absolute error
+// below 1e-7, and without cancellation for large |x|.
+func normalCDF(x float32) float32 {
 	ax := x
 	if x < 0 {
 		ax = -x
 	}
-	gauss = expFloat(-0.5 * x * x)
 	t := 1 / (1 + 0.3275911*math.Sqrt2/2*ax)
 	p := float32(1.061405429)
 	p = p*t - 1.453152027
 	p = p*t + 1.421413741
 	p = p*t - 0.284496736
 	p = p*t + 0.254829592
-	return 0.5 * p * t * gauss, gauss
+	tail := 0.5 * p * t * expFloat(-0.5*x*x)
+	if x > 0 {
+		return 1 - tail
+	}
+	return tail
+}
+
+const (
+	geluScale = 0.7978845608028654 // √(2/π)
+	geluCube  = 0.044715
+)
+
+// geluSigmoid is (1+tanh u)/2 = 1/(1+e^(-2u)) with u = √(2/π)(x+0.044715x³), which does not cancel for negative x.
+func geluSigmoid(x float32) float32 {
+	return 1 / (1 + expFloat(-2*geluScale*x*(1+geluCube*x*x)))
 }

@@ -8,6 +8,8 @@ const (
 	kStride = kBlock + 16
 	// rowPanels is the number of panels of mr rows in one chunk of work.
 	rowPanels = 8
+	// packPanels is the number of panels of B that are packed at a time.
+	packPanels = 8
 	// packedFloats bounds the packed part of B.
 	packedFloats = 1 << 22
 	// wantChunks is how many chunks a product should have at least, so that free workers find one.
@@ -35,7 +37,7 @@ func Gemm(p *Pool, transA, transB bool, m, n, k int, a []float32, lda int, b []f
 	defer p.end()
 	for j0 := 0; j0 < n; j0 += g.maxCols() {
 		g.block(j0, p.sharedFloats(g.packedSize(j0)))
-		if err := p.run(g.panels(), func(chunk, _ int) { g.packPanel(chunk) }); err != nil {
+		if err := p.run(g.packs(), func(chunk, _ int) { g.pack(chunk) }); err != nil {
 			return err
 		}
 		if err := p.run(g.chunks(), func(chunk, worker int) { g.chunk(chunk, &p.workers[worker]) }); err != nil {
@@ -53,8 +55,8 @@ func GemmSerial(transA, transB bool, m, n, k int, a []float32, lda int, b []floa
 	}
 	for j0 := 0; j0 < n; j0 += g.maxCols() {
 		g.block(j0, grow(&s.b, g.packedSize(j0)))
-		for i := range g.panels() {
-			g.packPanel(i)
+		for i := range g.packs() {
+			g.pack(i)
 		}
 		for i := range g.chunks() {
 			g.chunk(i, s)
@@ -110,25 +112,31 @@ func (g *product) block(j0 int, packed []float32) {
 
 func (g *product) panels() int { return ceilDiv(g.cols, g.nr) }
 
-// panel returns the packed k0 block of a panel of B.
+// panel returns the packed k0 block of a panel of B and of those after it.
 func (g *product) panel(index, k0 int) []float32 {
 	kc := min(kBlock, g.k-k0)
-	start := (k0*g.panels() + index*kc) * g.nr
-	return g.packed[start : start+kc*g.nr]
+	return g.packed[(k0*g.panels()+index*kc)*g.nr:]
 }
 
-// packPanel packs one panel of B, all of k.
-func (g *product) packPanel(index int) {
-	j := g.j0 + index*g.nr
-	cols := min(g.nr, g.n-j)
-	for k0 := 0; k0 < g.k; k0 += kBlock {
-		dst := g.panel(index, k0)
-		kc := len(dst) / g.nr
-		if g.transB {
-			g.packColumns(g.nr, kc, cols, g.b[j*g.ldb+k0:], g.ldb, dst)
-		} else {
-			g.packRows(g.nr, kc, cols, g.b[k0*g.ldb+j:], g.ldb, dst)
-		}
+// packs is the number of pieces in which B is packed: groups of panels, by blocks of k.
+func (g *product) packs() int {
+	return ceilDiv(g.panels(), packPanels) * ceilDiv(g.k, kBlock)
+}
+
+// pack packs one piece of B.
+func (g *product) pack(index int) {
+	groups := ceilDiv(g.panels(), packPanels)
+	k0, first := index/groups*kBlock, index%groups*packPanels
+	kc := min(kBlock, g.k-k0)
+	j := g.j0 + first*g.nr
+	cols := min(packPanels*g.nr, g.j0+g.cols-j)
+	dst := g.panel(first, k0)
+	if !g.transB {
+		g.packRows(g.nr, kc, cols, g.b[k0*g.ldb+j:], g.ldb, dst, kc*g.nr)
+		return
+	}
+	for done := 0; done < cols; done += g.nr {
+		g.packColumns(g.nr, kc, min(g.nr, cols-done), g.b[(j+done)*g.ldb+k0:], g.ldb, dst[done*kc:])
 	}
 }
 
@@ -184,31 +192,30 @@ func (g *product) scale(i0, rows, first, last int) {
 // packA copies rows of op(A) into panels of mr rows, each panel mr·kStride floats from the last, and returns the distances between
 // rows and between steps of k inside a panel: stored rows stay rows, stored columns stay columns. Rows beyond the last are zero.
 func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kStep int) {
-	for i := 0; i < rows; i += g.mr {
-		dst := packed[i*kStride : (i+g.mr)*kStride]
-		n := min(g.mr, rows-i)
-		if g.transA {
-			g.packRows(g.mr, kc, n, g.a[k0*g.lda+i0+i:], g.lda, dst)
-			continue
-		}
-		for r := range n {
-			copy(dst[r*kStride:r*kStride+kc], g.a[(i0+i+r)*g.lda+k0:])
-		}
-		for r := n; r < g.mr; r++ {
-			clear(dst[r*kStride : r*kStride+kc])
-		}
-	}
 	if g.transA {
+		g.packRows(g.mr, kc, rows, g.a[k0*g.lda+i0:], g.lda, packed, g.mr*kStride)
 		return 1, g.mr
+	}
+	for i := range ceilDiv(rows, g.mr) * g.mr {
+		dst := packed[i*kStride : i*kStride+kc]
+		if i < rows {
+			copy(dst, g.a[(i0+i)*g.lda+k0:])
+		} else {
+			clear(dst)
+		}
 	}
 	return kStride, 1
 }
 
-func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32) {
+func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
 	for p := range k {
-		row := dst[p*width : (p+1)*width]
-		copy(row[:cols], src[p*ld:])
-		clear(row[cols:])
+		row := src[p*ld : p*ld+cols]
+		for i := 0; len(row) > 0; i++ {
+			piece := dst[i*panelStride+p*width:][:width]
+			n := copy(piece, row)
+			clear(piece[n:])
+			row = row[n:]
+		}
 	}
 }
 

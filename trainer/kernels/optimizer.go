@@ -59,7 +59,8 @@ func AdamWStep(p *Pool, o AdamW, values, grads, moment1, moment2 []float32, deca
 			if flag {
 				keep = c.keep
 			}
-			adamW(&c, keep, values[lo:end], grads[lo:end], moment1[lo:end], moment2[lo:end])
+			active.adamW(values[lo:end], grads[lo:], moment1[lo:], moment2[lo:],
+				c.scale, c.beta1, c.rest1, c.beta2, c.rest2, c.root, c.eps, c.rate, keep)
 			clear(grads[lo:end])
 			lo = end
 		}
@@ -86,20 +87,17 @@ func (o AdamW) coefficients() adamCoefficients {
 	}
 }
 
-func adamW(c *adamCoefficients, keep float32, values, grads, moment1, moment2 []float32) {
-	for i, g := range grads {
-		g *= c.scale
-		m := c.beta1*moment1[i] + c.rest1*g
-		v := c.beta2*moment2[i] + c.rest2*g*g
-		moment1[i], moment2[i] = m, v
-		values[i] = keep*values[i] - c.rate*m/(float32(math.Sqrt(float64(v)))*c.root+c.eps)
-	}
-}
-
+// sumSquares keeps eight sums, so that additions need not wait for each other.
 func sumSquares(x []float32) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += float64(v) * float64(v)
+	var sums [8]float64
+	for len(x) >= 8 {
+		for i, v := range x[:8] {
+			sums[i] += float64(v) * float64(v)
+		}
+		x = x[8:]
 	}
-	return sum
+	for i, v := range x {
+		sums[i] += float64(v) * float64(v)
+	}
+	return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
 }

@@ -149,7 +149,7 @@ func (p *Pool) reduce(rows, width int, fn func(lo, hi int, sums []float32), targ
 	for chunk := range chunks {
 		sums := partial[chunk*width : (chunk+1)*width]
 		for _, t := range targets {
-			addTo(t, sums[:len(t)])
+			active.add(t, t, sums[:len(t)])
 			sums = sums[len(t):]
 		}
 	}

@@ -186,7 +186,7 @@ func TestDropout(t *testing.T) {
 		dropped, fused, plain := make([]float64, n), make([]float64, n), make([]float64, n)
 		for i, v := range x {
 			keep := 1 / 0.7
-			if float64(key.hash(uint32(i))) < 0.3*(1<<32) {
+			if float64(maskHash(uint32(i), key.k0, key.k1)) < 0.3*(1<<32) {
 				keep = 0
 			}
 			dropped[i] = float64(v) * keep

@@ -78,7 +78,7 @@ func crossEntropyRow(x []float32, label int, scale float32) float32 {
 		return logSumExpRow(x) - target
 	}
 	lse := softmaxRow(x, 1)
-	scaleRow(x, scale)
+	active.scale(x, scale)
 	x[label] -= scale
 	return lse - target
 }
@@ -113,7 +113,7 @@ func SoftmaxAgainTile(rows, cols, ld int, x []float32, scale float32, visible in
 	for i := range rows {
 		row := x[i*ld : i*ld+cols]
 		seen := min(visible+i, cols)
-		expRow(row[:seen], scale, lse[i])
+		active.expSum(row[:seen], row, scale, lse[i])
 		clear(row[seen:])
 	}
 	return nil
@@ -131,7 +131,7 @@ func SoftmaxBackwardTile(rows, cols, ld int, prob, dprob []float32, scale float3
 		return check.err
 	}
 	for i := range rows {
-		softmaxBackwardRow(prob[i*ld:i*ld+cols], dprob[i*ld:i*ld+cols], scale)
+		active.softmaxBackward(prob[i*ld:i*ld+cols], dprob[i*ld:], scale)
 	}
 	return nil
 }
@@ -145,56 +145,15 @@ func (c *checker) tile(rows, cols, ld, length, visible int) {
 	}
 }
 
-func maxOf(x []float32) float32 {
-	top := float32(math.Inf(-1))
-	for _, v := range x {
-		if v > top {
-			top = v
-		}
-	}
-	return top
-}
-
 // softmaxRow replaces x by softmax(scale·x), scale > 0, and returns the log of the sum of exponentials.
 func softmaxRow(x []float32, scale float32) float32 {
-	top := maxOf(x)
-	var sum float32
-	for i, v := range x {
-		e := expFloat((v - top) * scale)
-		x[i] = e
-		sum += e
-	}
-	scaleRow(x, 1/sum)
-	return top*scale + float32(math.Log(float64(sum)))
-}
-
-func logSumExpRow(x []float32) float32 {
-	top := maxOf(x)
-	var sum float32
-	for _, v := range x {
-		sum += expFloat(v - top)
-	}
+	top := active.max(x) * scale
+	sum := active.expSum(x, x, scale, top)
+	active.scale(x, 1/sum)
 	return top + float32(math.Log(float64(sum)))
 }
 
-func expRow(x []float32, scale, lse float32) {
-	for i, v := range x {
-		x[i] = expFloat(v*scale - lse)
-	}
-}
-
-func softmaxBackwardRow(prob, dprob []float32, scale float32) {
-	var dot float32
-	for j, v := range prob {
-		dot += v * dprob[j]
-	}
-	for j, v := range prob {
-		dprob[j] = scale * v * (dprob[j] - dot)
-	}
-}
-
-func scaleRow(x []float32, scale float32) {
-	for i := range x {
-		x[i] *= scale
-	}
+func logSumExpRow(x []float32) float32 {
+	top := active.max(x)
+	return top + float32(math.Log(float64(active.sumExp(x, 1, top))))
 }

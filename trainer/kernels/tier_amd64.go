@@ -15,10 +15,27 @@ func nativeTiers() []*tier {
 	return native
 }
 
-var (
-	avx512 = tier{name: "avx512", mr: 14, nr: 32, tile: tileAVX512, packRows: packRowsWide, packColumns: packColumnsWide}
-	avx2   = tier{name: "avx2", mr: 6, nr: 16, tile: tileAVX2, packRows: packRowsPortable, packColumns: packColumnsPortable}
-)
+var avx512 = tier{
+	name: "avx512", mr: 14, nr: 32, tile: tileAVX512, packRows: packRowsWide, packColumns: packColumnsWide,
+	add: addAVX512, scale: scaleAVX512, max: maxAVX512,
+	expSum: expSumAVX512, sumExp: sumExpAVX512, softmaxBackward: softmaxBackwardAVX512,
+	geluErf: geluErfAVX512, geluErfBackward: geluErfBackwardAVX512,
+	geluTanh: geluTanhAVX512, geluTanhBackward: geluTanhBackwardAVX512,
+	norm: normAVX512, normBackward: normBackwardAVX512,
+	dropout: dropoutAVX512, dropoutAdd: dropoutAddAVX512, biasDropoutAdd: biasDropoutAddAVX512,
+	adamW: adamWAVX512,
+}
+
+var avx2 = tier{
+	name: "avx2", mr: 6, nr: 16, tile: tileAVX2, packRows: packRowsPortable, packColumns: packColumnsPortable,
+	add: addAVX2, scale: scaleAVX2, max: maxAVX2,
+	expSum: expSumAVX2, sumExp: sumExpAVX2, softmaxBackward: softmaxBackwardAVX2,
+	geluErf: geluErfAVX2, geluErfBackward: geluErfBackwardAVX2,
+	geluTanh: geluTanhAVX2, geluTanhBackward: geluTanhBackwardAVX2,
+	norm: normAVX2, normBackward: normBackwardAVX2,
+	dropout: dropoutAVX2, dropoutAdd: dropoutAddAVX2, biasDropoutAdd: biasDropoutAddAVX2,
+	adamW: adamWAVX2,
+}
 
 // tileAVX512 uses the small kernel where it needs fewer instructions than the large one.
 func tileAVX512(k int, a []float32, rowStride, kStride int, b, c []float32, ldc, rows, cols int, add bool) {
@@ -49,9 +66,10 @@ func checkTile(k int, a []float32, rowStride, kStride int, b []float32, nr int, 
 	_ = c[(rows-1)*ldc+cols-1]
 }
 
-func packRowsWide(width, k, cols int, src []float32, ld int, dst []float32) {
-	_, _ = src[(k-1)*ld+cols-1], dst[k*width-1]
-	packRowsAVX512(k, cols, width, &src[0], 4*ld, &dst[0])
+func packRowsWide(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
+	panels := ceilDiv(cols, width)
+	_, _ = src[(k-1)*ld+cols-1], dst[(panels-1)*panelStride+k*width-1]
+	packRowsAVX512(k, panels, cols-(panels-1)*width, width, &src[0], 4*ld, &dst[0], 4*panelStride)
 }
 
 func packColumnsWide(nr, k, cols int, src []float32, ld int, dst []float32) {
@@ -73,21 +91,3 @@ func toInt(b bool) int {
 	}
 	return 0
 }
-
-//go:noescape
-func tileAVX512x14(k int, a *float32, rowStride, kStride int, b, c *float32, ldc, rows, cols, add int)
-
-//go:noescape
-func tileAVX512x4(k int, a *float32, rowStride, kStride int, b, c *float32, ldc, rows, cols, add int)
-
-//go:noescape
-func tileAVX2x6(k int, a *float32, rowStride, kStride int, b, c *float32, ldc, rows, cols, add int)
-
-//go:noescape
-func tileAVX2x2(k int, a *float32, rowStride, kStride int, b, c *float32, ldc, rows, cols, add int)
-
-//go:noescape
-func packRowsAVX512(k, cols, width int, src *float32, ld int, dst *float32)
-
-//go:noescape
-func packColumnsAVX512(k, cols int, src *float32, ld int, dst *float32, step int)

@@ -4,44 +4,58 @@ import "fmt"
 
 // packRowsAVX512 writes the function
 //
-//	func packRowsAVX512(k, cols, width int, src *float32, ld int, dst *float32)
+//	func packRowsAVX512(k, panels, cols, width int, src *float32, ld int, dst *float32, panelStride int)
 //
-// which copies k rows of cols ≤ width ≤ 32 floats, ld bytes apart, to rows of width floats, filled up with zeros.
+// which cuts k rows, ld bytes apart, into pieces of width ≤ 32 floats and copies piece i of each row to panel i: there rows are width floats apart, and
+// panels panelStride bytes. The last piece has cols ≤ width floats, filled up with zeros. Whole rows are read one after another, because their
+// distance is often a multiple of the page.
 func (f *file) packRowsAVX512() {
-	f.function("packRowsAVX512", arg{"k", "R8"}, arg{"cols", "CX"}, arg{"width", "DX"}, arg{"src", "SI"}, arg{"ld", "R9"}, arg{"dst", "DI"})
-	f.op("MOVQ $1, AX")
-	f.op("SHLQ CX, AX")
-	f.op("DECQ AX")
-	f.op("KMOVW AX, K1")
-	f.op("SHRQ $16, AX")
-	f.op("KMOVW AX, K2")
+	f.function("packRowsAVX512", number("k", "R8"), number("panels", "R12"), number("cols", "CX"), number("width", "DX"), address("src", "SI"), number("ld", "R9"),
+		address("dst", "DI"), number("panelStride", "R13"))
+	f.wordMask("CX", "K1", "K2")
 	f.op("MOVQ DX, CX")
-	f.op("MOVQ $1, AX")
-	f.op("SHLQ CX, AX")
-	f.op("DECQ AX")
-	f.op("KMOVW AX, K3")
-	f.op("SHRQ $16, AX")
-	f.op("KMOVW AX, K4")
+	f.wordMask("CX", "K3", "K4")
 	f.op("SHLQ $2, DX")
 	f.op("CMPQ DX, $64")
 	f.op("JLE narrow")
 	for _, name := range []string{"wide", "narrow"} {
-		f.label(name)
-		f.op("VMOVUPS.Z (SI), K1, Z0")
-		f.op("VMOVUPS Z0, K3, (DI)")
-		if name == "wide" {
-			f.op("VMOVUPS.Z 64(SI), K2, Z1")
-			f.op("VMOVUPS Z1, K4, 64(DI)")
+		copyPiece := func(first, second string) {
+			f.op("VMOVUPS.Z (R10), %s, Z0", first)
+			f.op("VMOVUPS Z0, K3, (R11)")
+			if name == "wide" {
+				f.op("VMOVUPS.Z 64(R10), %s, Z1", second)
+				f.op("VMOVUPS Z1, K4, 64(R11)")
+			}
 		}
+		f.label(name)
+		f.op("MOVQ SI, R10")
+		f.op("MOVQ DI, R11")
+		f.op("MOVQ R12, CX")
+		f.op("JMP %sNext", name)
+		f.label(name + "Piece")
+		copyPiece("K3", "K4")
+		f.op("ADDQ DX, R10")
+		f.op("ADDQ R13, R11")
+		f.label(name + "Next")
+		f.op("DECQ CX")
+		f.op("JNZ %sPiece", name)
+		copyPiece("K1", "K2")
 		f.op("ADDQ R9, SI")
 		f.op("ADDQ DX, DI")
 		f.op("DECQ R8")
 		f.op("JNZ %s", name)
-		if name == "wide" {
-			f.end()
-		}
+		f.end()
 	}
-	f.end()
+}
+
+// wordMask sets two mask registers to the first CX of 32 lanes.
+func (f *file) wordMask(count, low, high string) {
+	f.op("MOVQ $1, AX")
+	f.op("SHLQ %s, AX", count)
+	f.op("DECQ AX")
+	f.op("KMOVW AX, %s", low)
+	f.op("SHRQ $16, AX")
+	f.op("KMOVW AX, %s", high)
 }
 
 // packColumnsAVX512 writes the function
@@ -51,7 +65,7 @@ func (f *file) packRowsAVX512() {
 // which transposes: dst[p][j] = src[j][p] for p < k and j < cols ≤ 16, zero for j from cols to 16. Rows of src are ld bytes apart, those of dst
 // step bytes.
 func (f *file) packColumnsAVX512() {
-	f.function("packColumnsAVX512", arg{"k", "R8"}, arg{"cols", "R10"}, arg{"src", "SI"}, arg{"ld", "R9"}, arg{"dst", "DI"}, arg{"step", "DX"})
+	f.function("packColumnsAVX512", number("k", "R8"), number("cols", "R10"), address("src", "SI"), number("ld", "R9"), address("dst", "DI"), number("step", "DX"))
 	f.label("loop")
 	f.op("MOVQ $16, CX")
 	f.op("CMPQ R8, CX")
