@@ -23,8 +23,8 @@ type stream interface {
 
 // identity is what a loader must know of a dataset beside its tokens.
 type identity struct {
-	fingerprint string
-	tokens      int64 // of all splits
+	fingerprint string // of the shards
+	tokens      int64  // of all splits
 	vocab       vocabulary
 }
 

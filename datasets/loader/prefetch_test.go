@@ -137,6 +137,54 @@ func TestPrefetchIsCancelled(t *testing.T) {
 	})
 }
 
+func TestPrefetchCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &failing{memory: newMemory(100), wait: make(chan struct{})}
+		p := prefetcher(t, open(t, slow, Options{Objective: Causal, SequenceTokens: 10, BatchSequences: 4}), 2)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			synctest.Wait()
+			cancel()
+		}()
+		if err := p.Next(ctx, new(schemas.Minibatch)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got error %v", err)
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- p.Close() }()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close returned while its goroutine still read")
+		default:
+		}
+		close(slow.wait)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPrefetchGoesOnAfterARefusal(t *testing.T) {
+	s := newMemory(700)
+	o := Options{Objective: Causal, SequenceTokens: 10, BatchSequences: 4}
+	want := read(t, open(t, s, o), 6)
+	p := prefetcher(t, open(t, s, o), 3)
+	defer p.Close()
+	readOnce(t, p, 2)
+	if err := p.SeekBatch(-1); err == nil {
+		t.Error("SeekBatch(-1): no error")
+	}
+	if got := readOnce(t, p, 2); !reflect.DeepEqual(got, want[2:4]) {
+		t.Error("after a refused SeekBatch other batches came")
+	}
+	if err := p.Restore(State{}); err == nil {
+		t.Error("a state without settings was accepted")
+	}
+	if got := readOnce(t, p, 2); !reflect.DeepEqual(got, want[4:]) {
+		t.Error("after a refused Restore other batches came")
+	}
+}
+
 func TestPrefetchDepthIsChecked(t *testing.T) {
 	l := open(t, newMemory(100), Options{Objective: Causal, SequenceTokens: 10, BatchSequences: 4})
 	for _, depth := range []int{-1, MaxPrefetch + 1} {
@@ -145,12 +193,6 @@ func TestPrefetchDepthIsChecked(t *testing.T) {
 		}
 	}
 	p := prefetcher(t, l, 2)
-	if err := p.SeekBatch(-1); err == nil {
-		t.Error("SeekBatch(-1): no error")
-	}
-	if err := p.Restore(State{}); err == nil {
-		t.Error("a state without settings was accepted")
-	}
 	if p.Fingerprint() != l.Fingerprint() || p.Size() != l.Size() {
 		t.Error("the prefetcher tells something else than its loader")
 	}
