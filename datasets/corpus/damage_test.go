@@ -182,6 +182,7 @@ func TestChangedFile(t *testing.T) {
 		"touched":      func(f *fstest.MapFile) { f.ModTime = f.ModTime.Add(time.Second) },
 		"other file":   func(f *fstest.MapFile) { f.Data = []byte("{}") },
 		"now nothing":  func(f *fstest.MapFile) { f.Data = nil },
+		"gone":         nil,
 		"cut, unknown": nil,
 	}
 	for _, c := range compressions {
@@ -192,7 +193,9 @@ func TestChangedFile(t *testing.T) {
 				source := corpus.Source{Name: "s", Paths: []string{"/data"}, Compression: c, Storage: st.open}
 				p := plan(t, 1<<20, source)
 				file := st.files["data/in.jsonl"]
-				if change == nil {
+				if name == "gone" {
+					delete(st.files, "data/in.jsonl")
+				} else if change == nil {
 					// Size and time stay as they were, as when a server lies.
 					p.Files[0].Size, file.Data = int64(len(data)), data
 					st.cut = int64(len(data) / 2)

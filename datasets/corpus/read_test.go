@@ -83,7 +83,7 @@ var samples = []sample{
 		ext:    ".txt",
 		source: corpus.Source{MaxRecordBytes: 500},
 		parts:  []string{" ", big, "\n"},
-		want: `0@1#0 lead 1 bytes 1001 unreadable 0 record-too-large: 1001 bytes, and max_record_bytes is 500
+		want: `0@1#0 lead 1 bytes 1001 unreadable 0 record-too-large: 1001 bytes, and max_record_bytes is 500: to read it in parts, set document to paragraph or line
 0@1002#1 lead 0 end
 `,
 	},
