@@ -3,9 +3,10 @@
     python3 -m venv venv && venv/bin/pip install torch transformers
     venv/bin/python conformance/trainer/record.py trainer/model/testdata
 
-For each model it writes NAME.json (versions, config, minibatch, losses, names and shapes of the state dict) and NAME.bin (little-endian
-float32: the logits of the chosen rows, then the gradient of the summed loss by each parameter, in the order of the JSON). Weights and
-inputs are formulas, repeated in the Go test. The reference is computed in float64; the error of PyTorch's own float32 stands beside it.
+For each model it writes NAME.json (versions, config, minibatch, loss, the losses of 50 updates, names and shapes of the state dict) and
+NAME.bin (little-endian float32: the logits of the chosen rows, then the gradient of the summed loss by each parameter, in the order of
+the JSON). Weights and inputs are formulas, repeated in the Go test. Loss and gradients are computed in float64, with the error of
+PyTorch's own float32 beside them; the updates are computed in float32.
 """
 
 import json
@@ -66,6 +67,25 @@ def run(model, data, masked):
     return total.item(), first, {name: p.grad.detach().clone() for name, p in model.named_parameters()}
 
 
+def trace(model, config, masked):
+    """The mean losses of 50 updates by AdamW with clipping, in float32, on batches that change with the step."""
+    torch.manual_seed(0)
+    decays = [p for p in model.parameters() if p.dim() > 1]
+    rest = [p for p in model.parameters() if p.dim() == 1]
+    adam = torch.optim.AdamW([{"params": decays, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=2e-3)
+    losses = []
+    for step in range(50):
+        data = sequences(config, [4 + step % 7, 11, 2 + step % 3], masked)
+        labels = sum(l != -100 for _, _, ls in data for l in ls)
+        loss, _, _ = run(model, data, masked)
+        for p in model.parameters():
+            p.grad /= labels
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        losses.append(loss / labels)
+    return losses
+
+
 def record(folder, name, config, cls, masked):
     config._attn_implementation = "eager"
     model = cls(config).eval().double()
@@ -79,6 +99,7 @@ def record(folder, name, config, cls, masked):
         "torch": torch.__version__, "transformers": transformers.__version__,
         "config": json.loads(config.to_json_string(use_diff=False)),
         "sequences": [{"ids": i, "segments": s, "labels": l} for i, s, l in data],
+        "trace": trace(model, config, masked),
         "loss": loss, "loss_float32": loss32, "gradient_error_float32": (error / size) ** 0.5,
         "logits": list(logits.shape),
         "parameters": [{"name": k, "shape": list(p.shape)} for k, p in model.named_parameters()],

@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"datasets/shards":     {"schemas"},
 	"datasets/loader":     {"schemas", "datasets/shards", "stages/mask"},
 	"tokenizers":          {},
-	"trainer":             {"schemas", "trainer/params", "trainer/optim", "trainer/checkpoint"},
+	"trainer":             {"schemas", "trainer/params", "trainer/kernels", "trainer/optim", "trainer/checkpoint"},
 	"trainer/params":      {},
 	"trainer/kernels":     {},
 	"trainer/fused":       {"schemas", "trainer/params", "trainer/kernels"},

@@ -15,17 +15,15 @@ import (
 	"github.com/shardmill/shardmill/schemas"
 	"github.com/shardmill/shardmill/trainer"
 	"github.com/shardmill/shardmill/trainer/kernels"
+	"github.com/shardmill/shardmill/trainer/optim"
 )
 
 // recording is what conformance/trainer/record.py wrote about a model of transformers.
 type recording struct {
-	Config    json.RawMessage
-	Sequences []struct {
-		IDs      []uint32
-		Segments []uint8
-		Labels   []int32
-	}
+	Config     json.RawMessage
+	Sequences  []sequence
 	Loss       float64
+	Trace      []float64
 	Logits     []int
 	Parameters []struct {
 		Name  string
@@ -35,6 +33,12 @@ type recording struct {
 
 	logits    []float32
 	gradients map[string][]float32
+}
+
+type sequence struct {
+	IDs      []uint32
+	Segments []uint8
+	Labels   []int32
 }
 
 func readRecording(t *testing.T, name string) *recording {
@@ -103,9 +107,9 @@ func (r *recording) network(t *testing.T, threads int) *Network {
 	return n
 }
 
-func (r *recording) minibatch() *schemas.Minibatch {
+func minibatch(sequences ...sequence) *schemas.Minibatch {
 	b := &schemas.Minibatch{CuSeqlens: []int32{0}}
-	for _, s := range r.Sequences {
+	for _, s := range sequences {
 		for i := range s.IDs {
 			b.Positions = append(b.Positions, int32(i))
 		}
@@ -142,7 +146,7 @@ func TestNumbersOfPyTorch(t *testing.T) {
 	for _, name := range recordings {
 		t.Run(name, func(t *testing.T) {
 			r := readRecording(t, name)
-			n, b := r.network(t, 2), r.minibatch()
+			n, b := r.network(t, 2), minibatch(r.Sequences...)
 			sum, labels, err := n.Loss(t.Context(), b, trainer.StepOptions{})
 			if err != nil {
 				t.Fatal(err)
@@ -176,6 +180,63 @@ func TestNumbersOfPyTorch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTrainingOfPyTorch repeats 50 updates by AdamW with clipping and compares the losses.
+func TestTrainingOfPyTorch(t *testing.T) {
+	for _, name := range recordings {
+		t.Run(name, func(t *testing.T) {
+			r := readRecording(t, name)
+			n := r.network(t, 2)
+			withoutDropout(n.Config())
+			adam, err := optim.NewAdamW(n.Params(), optim.AdamWOptions{WeightDecay: 0.1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var worst float64
+			for step, want := range r.Trace {
+				b := minibatch(recordedSequence(n.Config(), 0, 4+step%7), recordedSequence(n.Config(), 1, 11), recordedSequence(n.Config(), 2, 2+step%3))
+				sum, labels, err := n.Loss(t.Context(), b, trainer.StepOptions{Train: true, Step: int64(step), Scale: 1 / float32(len(labelled(b, len(b.IDs))))})
+				if err != nil {
+					t.Fatal(err)
+				}
+				norm, err := optim.Norm(n.pool, n.Params().Grads)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := adam.Step(n.pool, 2e-3, optim.ClipScale(norm, 1)); err != nil {
+					t.Fatal(err)
+				}
+				diff := math.Abs(sum/float64(labels) - want)
+				if worst = max(worst, diff); diff > 1e-4 {
+					t.Errorf("update %d: loss %v, want %v", step, sum/float64(labels), want)
+				}
+			}
+			t.Logf("the losses differ by %.2g at most", worst)
+		})
+	}
+}
+
+// recordedSequence is the formula for sequence s, of n tokens.
+func recordedSequence(c Config, s, n int) sequence {
+	vocabulary := c.Limits().Vocabulary
+	_, masked := c.(*BERTConfig)
+	var out sequence
+	for i := range n {
+		out.IDs = append(out.IDs, uint32(1+(7*i+13*s+i*i)%(vocabulary-1)))
+		out.Labels = append(out.Labels, schemas.IgnoreLabel)
+		out.Segments = append(out.Segments, 0)
+		if masked && 2*i >= n {
+			out.Segments[i] = 1
+		}
+		if masked && i%3 == 1 {
+			out.Labels[i] = int32((5*i + s) % vocabulary)
+		}
+		if !masked && i > 0 {
+			out.Labels[i-1] = int32(out.IDs[i])
+		}
+	}
+	return out
 }
 
 func withoutDropout(c Config) {
