@@ -21,8 +21,8 @@ import (
 //
 // A document of which nothing is left is dropped. Bytes that are not UTF-8 stay as they are.
 type Clean struct {
-	Normalize  string `yaml:"normalize"`   // Unicode form: "none" or "nfc"; default none
-	BlankLines int64  `yaml:"blank_lines"` // blank lines left of a run of them; default 1; -1 leaves all
+	Normalize  string `json:"normalize"`   // Unicode form: "none" or "nfc"; default none
+	BlankLines int64  `json:"blank_lines"` // blank lines left of a run of them; default 1; -1 leaves all
 }
 
 // DefaultClean is Clean with its defaults.

@@ -21,10 +21,12 @@ import (
 // the tree that HTML's rules build can be thousands of times larger than the page. So a page is bounded and simplified (see simplify)
 // before a tree is built. What exceeds a bound is quarantined; a page without text is dropped.
 type HTML struct {
-	Extract  string `yaml:"extract"`   // "main" (content without navigation; body if none is found) or "body"; default main
-	MaxBytes int64  `yaml:"max_bytes"` // bytes of a page; default 2 MiB
-	MaxNodes int64  `yaml:"max_nodes"` // tags and texts of a page; default 100000
-	MaxDepth int64  `yaml:"max_depth"` // elements inside each other; default 200, at most 500
+	Extract  string `json:"extract"`   // "main" (content without navigation; body if none is found) or "body"; default main
+	MaxBytes int64  `json:"max_bytes"` // bytes of a page; default 2 MiB
+	MaxNodes int64  `json:"max_nodes"` // tags and texts of a page; default 100000
+	MaxDepth int64  `json:"max_depth"` // elements inside each other; default 200, at most 500
+
+	IsPage func(file int32) bool `json:"-"` // whether the rows of a file are pages; others are left alone. Default all
 }
 
 // DefaultHTML is HTML with its defaults.
@@ -76,6 +78,9 @@ type HTMLWorker struct {
 // Process replaces the pages in b by their text.
 func (w *HTMLWorker) Process(ctx context.Context, b *schemas.Batch) error {
 	return each(ctx, b, func(r *schemas.Row) {
+		if w.options.IsPage != nil && !w.options.IsPage(r.Pos.File) {
+			return
+		}
 		text, err := w.text(r.Text)
 		if bad, ok := errors.AsType[*pageError](err); ok {
 			r.Detail = bad.detail

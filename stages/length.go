@@ -12,10 +12,10 @@ import (
 // Length drops documents that are too short or too long. Characters are Unicode code points; words are runs of characters that are
 // not white space. A bound of 0 does not bound.
 type Length struct {
-	MinCharacters int64 `yaml:"min_chars"` // default 0
-	MaxCharacters int64 `yaml:"max_chars"` // default 0
-	MinWords      int64 `yaml:"min_words"` // default 0
-	MaxWords      int64 `yaml:"max_words"` // default 0
+	MinCharacters int64 `json:"min_chars"` // default 0
+	MaxCharacters int64 `json:"max_chars"` // default 0
+	MinWords      int64 `json:"min_words"` // default 0
+	MaxWords      int64 `json:"max_words"` // default 0
 }
 
 // Name is the name of the stage in recipes and ledgers.

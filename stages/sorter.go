@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -48,6 +47,10 @@ func (s *sorter) spill() error {
 			return err
 		}
 		s.file = file
+		// Nobody else needs its name, and nothing is left if the process dies.
+		if err := os.Remove(file.Name()); err != nil {
+			return err
+		}
 	}
 	slices.SortFunc(s.held, position.compare)
 	w := bufio.NewWriterSize(s.file, mergeBuffer)
@@ -110,12 +113,12 @@ func (s *sorter) sorted(ctx context.Context) iter.Seq2[position, error] {
 	}
 }
 
-// close removes the temporary file.
+// close gives up the temporary file.
 func (s *sorter) close() error {
 	if s.file == nil {
 		return nil
 	}
-	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	return s.file.Close()
 }
 
 // run is a sorted sequence, in memory or in the file.
