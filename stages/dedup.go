@@ -25,9 +25,9 @@ import (
 //	position  split 4 | record 8 | part 4                            big endian, so that bytes sort as numbers do
 //	verdicts  "smdrops1" | count 8, big endian | count × position    ascending
 type Dedup struct {
-	Parts       int    // number of partitions of the keys, from 1
-	MemoryBytes int64  // bound of the memory that Reduce holds
-	Dir         string // folder for the temporary files of Reduce; "" is that of the system
+	Parts       int    `json:"-"` // number of partitions of the keys, from 1
+	MemoryBytes int64  `json:"-"` // bound of the memory that Reduce holds
+	Dir         string `json:"-"` // folder for the temporary files of Reduce; "" is that of the system
 }
 
 const (
