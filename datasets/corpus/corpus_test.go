@@ -2,6 +2,7 @@ package corpus_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,7 @@ type storage struct {
 	files fstest.MapFS
 	chunk int   // bytes that a read delivers at most; 0: all
 	bad   int64 // reading fails from this byte on; 0: never
+	cut   int64 // files seem to end at this byte; 0: where they do
 }
 
 func newStorage(files map[string][]byte) *storage {
@@ -123,6 +125,10 @@ func (f *faultyFile) Read(p []byte) (int, error) {
 func (f *faultyFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.storage.chunk > 0 && len(p) > f.storage.chunk {
 		p = p[:f.storage.chunk]
+	}
+	if cut := f.storage.cut; cut > 0 && off+int64(len(p)) > cut {
+		n, err := f.File.(io.ReaderAt).ReadAt(p[:max(0, cut-off)], off)
+		return n, cmp.Or(err, io.EOF)
 	}
 	short := error(nil)
 	if bad := f.storage.bad; bad > 0 && off+int64(len(p)) > bad {

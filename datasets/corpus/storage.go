@@ -12,25 +12,27 @@ import (
 
 // storedFile reads a range of a file as it is stored, counts the bytes and keeps the error that stopped it.
 type storedFile struct {
-	plan *schemas.File
-	name string // for people
-	file fs.File
-	src  io.Reader
-	read int64
-	err  error // of the storage; never io.EOF
+	plan   *schemas.File
+	name   string // for people
+	file   fs.File
+	src    io.Reader
+	length int64 // bytes that should be in the range
+	read   int64
+	ended  bool  // there is nothing behind the bytes read
+	err    error // of the storage; never io.EOF
 }
 
 // openStored opens the range [start, end) of a file; end -1 means up to its end.
 func openStored(storage fs.FS, root string, plan *schemas.File, start, end int64) (_ *storedFile, err error) {
-	s := &storedFile{plan: plan, name: path.Join(root, plan.Path)}
-	if s.file, err = storage.Open(plan.Path); err != nil {
-		return nil, fmt.Errorf("open %s: %w", s.name, err)
-	}
 	if end < 0 {
 		end = plan.Size
 	}
+	s := &storedFile{plan: plan, name: path.Join(root, plan.Path), length: end - start}
+	if s.file, err = storage.Open(plan.Path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.name, err)
+	}
 	if err = s.checkUnchanged(); err == nil {
-		err = s.seek(start, end-start)
+		err = s.seek(start)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.file.Close())
@@ -38,9 +40,9 @@ func openStored(storage fs.FS, root string, plan *schemas.File, start, end int64
 	return s, nil
 }
 
-func (s *storedFile) seek(start, length int64) error {
+func (s *storedFile) seek(start int64) error {
 	if f, ok := s.file.(io.ReaderAt); ok {
-		s.src = io.NewSectionReader(f, start, length)
+		s.src = io.NewSectionReader(f, start, s.length)
 		return nil
 	}
 	var err error
@@ -52,7 +54,7 @@ func (s *storedFile) seek(start, length int64) error {
 	if err != nil {
 		return fmt.Errorf("read %s: go to byte %d: %w", s.name, start, err)
 	}
-	s.src = io.LimitReader(s.file, length)
+	s.src = io.LimitReader(s.file, s.length)
 	return nil
 }
 
@@ -60,10 +62,21 @@ func (s *storedFile) seek(start, length int64) error {
 func (s *storedFile) Read(p []byte) (int, error) {
 	n, err := s.src.Read(p)
 	s.read += int64(n)
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF:
+		s.ended = true
+	case err != nil:
 		s.err = err
 	}
 	return n, err
+}
+
+// checkComplete returns an error if fewer bytes were there than planned. Done says that all of the range should be read by now.
+func (s *storedFile) checkComplete(done bool) error {
+	if (done || s.ended) && s.read != s.length {
+		return s.changed(fmt.Sprintf("only %d of %d bytes can be read", s.read, s.length))
+	}
+	return nil
 }
 
 // checkUnchanged returns an error if the file is not the one that was planned.
