@@ -65,8 +65,14 @@ func (s Size) String() string {
 	return best
 }
 
-// MarshalText gives the shortest exact notation.
-func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// MarshalJSON gives the shortest exact notation, without quotes if that is a number.
+func (s Size) MarshalJSON() ([]byte, error) {
+	text := s.String()
+	if strings.Trim(text, "-0123456789") != "" {
+		text = strconv.Quote(text)
+	}
+	return []byte(text), nil
+}
 
 // PPM is a share in parts per million. In a recipe it is a decimal fraction from 0 to 1, such as 0.01.
 type PPM int64
@@ -77,7 +83,7 @@ func (p *PPM) parse(text string) error {
 	whole, fraction, _ := strings.Cut(text, ".")
 	digits := whole + fraction + strings.Repeat("0", max(6-len(fraction), 0))
 	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || len(fraction) > 6 || n > onePPM {
+	if err != nil || whole+fraction == "" || len(fraction) > 6 || n > onePPM {
 		return fmt.Errorf("%q is no share: write a fraction from 0 to 1 with 6 decimals at most, such as 0.01", text)
 	}
 	*p = PPM(n)
