@@ -1,0 +1,146 @@
+"""Compares package tokenizers with Hugging Face `tokenizers`, text by text: ids, offsets in code points, tokens, word ids, type ids, special
+masks, decoded text, and the ids of plain document text.
+
+    python -m venv /tmp/hf && /tmp/hf/bin/pip install tokenizers
+    /tmp/hf/bin/python conformance/tokenizers/compare.py [--data ../shared/data] [--lines 8000] [--corpora] [--record]
+
+Run it from the root of the repository; it builds the two small programs beside it with Go. --corpora adds real texts of 400 languages, novels
+and encyclopedia articles. --record writes what plain `go test` compares with. Exits 1 where anything differs.
+"""
+
+import argparse
+import glob
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import tokenizers
+from tokenizers import BertWordPieceTokenizer, Tokenizer
+from tokenizers.processors import TemplateProcessing
+
+FIELDS = ["ids", "offsets", "tokens", "words", "types", "special", "decoded", "plain"]
+BLOCK = 500  # texts to a recorded digest
+
+
+def from_vocab(path, lowercase):
+    """The tokenizer.json that goes with a vocab.txt of BERT."""
+    tok = BertWordPieceTokenizer(path, lowercase=lowercase)
+    ids = [(t, tok.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
+    tok.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids)
+    return tok.to_str()
+
+
+def load_all(data, folder):
+    """Path of a tokenizer.json by name."""
+    found = {}
+    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2"]:
+        found[name] = f"{data}/tokenizers/{name}/tokenizer.json"
+    for name, lowercase in [("bert-base-cased", False), ("bert-base-chinese", False), ("bert-base-multilingual-cased", False)]:
+        found[name] = f"{folder}/{name}.json"
+        with open(found[name], "w") as f:
+            f.write(from_vocab(f"{data}/tokenizers/{name}/vocab.txt", lowercase))
+    for path in sorted(glob.glob("tokenizers/testdata/*.tokenizer.json")):
+        found[os.path.basename(path)] = path
+    return found
+
+
+def reference(path, texts):
+    tok = Tokenizer.from_file(path)
+    tok.no_truncation()
+    tok.no_padding()
+    for text in texts:
+        tok.encode_special_tokens = False
+        e = tok.encode(text)
+        tok.encode_special_tokens = True
+        plain = tok.encode(text, add_special_tokens=False).ids
+        yield {
+            "ids": e.ids,
+            "offsets": [list(o) for o in e.offsets],
+            "tokens": e.tokens,
+            "words": [-1 if w is None else w for w in e.word_ids],
+            "types": e.type_ids,
+            "special": [m == 1 for m in e.special_tokens_mask],
+            "decoded": tok.decode(e.ids),
+            "plain": plain,
+        }
+
+
+def ours(program, path, lines):
+    with subprocess.Popen([program, path], stdin=open(lines), stdout=subprocess.PIPE) as p:
+        for line in p.stdout:
+            yield json.loads(line)
+    if p.returncode:
+        sys.exit(f"{program} {path} exited with {p.returncode}")
+
+
+def digests(results):
+    """One digest for each block of results, over ids and offsets, as the Go test computes it."""
+    out, h = [], hashlib.sha256()
+    for i, r in enumerate(results):
+        numbers = r["ids"] + [n for o in r["offsets"] for n in o]
+        h.update((" ".join(map(str, numbers)) + "\n").encode())
+        if (i + 1) % BLOCK == 0 or i + 1 == len(results):
+            out.append(h.hexdigest()[:16])
+            h = hashlib.sha256()
+    return out
+
+
+def corpora(data):
+    texts = []
+    for path in sorted(glob.glob(f"{data}/corpora/multilingual/udhr2/*.txt")):
+        texts += open(path, encoding="utf-8", errors="replace", newline="").read().split("\n")
+    texts.append(open(f"{data}/corpora/tinyshakespeare.txt").read())
+    for path in sorted(glob.glob(f"{data}/corpora/wikitext-2/*valid*")) + sorted(glob.glob(f"{data}/corpora/wikitext-2/*test*")):
+        texts += open(path, encoding="utf-8", newline="").read().split("\n")
+    for path in sorted(glob.glob(f"{data}/corpora/code/*.jsonl")):
+        texts += open(path, encoding="utf-8", newline="").read().split("\n")
+    return texts
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--lines", type=int, default=8000)
+    parser.add_argument("--corpora", action="store_true")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    print(f"reference: tokenizers {tokenizers.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.check_call(["go", "build", "-o", folder + "/", "./conformance/tokenizers/lines", "./conformance/tokenizers/encode"])
+        generated = subprocess.check_output([f"{folder}/lines", "-n", str(args.lines)]).decode().strip("\n").split("\n")
+        texts = [json.loads(line)["text"] for line in generated]
+        if args.corpora:
+            texts += corpora(args.data)
+        with open(f"{folder}/texts", "w") as f:
+            for text in texts:
+                f.write(json.dumps({"text": text}) + "\n")
+        print(f"{len(texts)} texts, {sum(len(t.encode()) for t in texts) / 1e6:.1f} MB")
+        differ, recorded = 0, {}
+        for name, path in load_all(args.data, folder).items():
+            if args.only not in name:
+                continue
+            equal, kept = dict.fromkeys(FIELDS, 0), []
+            for text, want, got in zip(texts, reference(path, texts), ours(f"{folder}/encode", path, f"{folder}/texts"), strict=True):
+                kept.append(want)
+                for field in FIELDS:
+                    if (got[field] or []) == want[field] or got[field] == want[field]:
+                        equal[field] += 1
+                        continue
+                    differ += 1
+                    if differ <= 20:
+                        print(f"DIFFERS {name} {field} {text[:300]!r}\n  want {str(want[field])[:600]}\n  got  {str(got[field])[:600]}")
+            print(f"{name:30}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in FIELDS))
+            recorded[name] = digests(kept[: args.lines])
+    if args.record:
+        with open("tokenizers/testdata/reference_digests.json", "w") as f:
+            json.dump({"reference": tokenizers.__version__, "lines": args.lines, "block": BLOCK, "digests": recorded}, f, indent=1)
+            f.write("\n")
+    sys.exit(1 if differ else 0)
+
+
+if __name__ == "__main__":
+    main()

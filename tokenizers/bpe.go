@@ -1,0 +1,298 @@
+package tokenizers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// bpe starts from characters and merges the neighbours of lowest rank, the leftmost first, until no pair has a rank (Sennrich et al. 2016).
+type bpe struct {
+	vocabulary
+	merges       pairTable
+	unknown      uint32 // noID where unknown characters are dropped
+	fuseUnknown  bool   // a run of unknown characters is one token
+	ignoreMerges bool   // a word of the vocabulary is taken whole
+	missing      error  // why unknown characters can't be encoded
+}
+
+func loadBPE(f *fields) (model, error) {
+	b := &bpe{unknown: noID}
+	unknown := f.str("unk_token", false)
+	b.fuseUnknown = f.boolean("fuse_unk", false)
+	b.ignoreMerges = f.boolean("ignore_merges", false)
+	f.get("dropout", false, func(r *jsonReader) error {
+		if s, err := r.number(); err != nil || strings.Trim(s, "-0.") != "" {
+			return errors.New("merge dropout is not supported: set it to null")
+		}
+		return nil
+	})
+	for _, name := range []string{"continuing_subword_prefix", "end_of_word_suffix"} {
+		if f.str(name, false) != "" {
+			return nil, inField(name, errors.New("is not supported for BPE"))
+		}
+	}
+	if f.boolean("byte_fallback", false) {
+		return nil, inField("byte_fallback", errors.New("is not supported"))
+	}
+	f.get("vocab", true, func(r *jsonReader) (err error) { b.vocabulary, err = readVocabulary(r); return err })
+	f.get("merges", true, b.readMerges)
+	if f.err != nil {
+		return nil, f.err
+	}
+	if unknown != "" {
+		var ok bool
+		if b.unknown, ok = b.tokenID(unknown); !ok {
+			b.unknown = noID
+			b.missing = inField("unk_token", fmt.Errorf("%q is not in vocab", unknown))
+		}
+	}
+	return b, nil
+}
+
+// readMerges reads pairs in order of rank, written "a b" or ["a", "b"]. Of a pair given twice the later rank holds, as in the reference.
+func (b *bpe) readMerges(r *jsonReader) error {
+	b.merges = newPairTable()
+	return r.array(func(i int) error {
+		left, right, err := readPair(r)
+		if err != nil {
+			return err
+		}
+		var ids [3]uint32
+		for k, token := range []string{left, right, left + right} {
+			id, ok := b.tokenID(token)
+			if !ok {
+				return fmt.Errorf("%q is not in vocab", token)
+			}
+			ids[k] = id
+		}
+		b.merges.set(ids[0], ids[1], merge{uint32(i), ids[2]})
+		return nil
+	})
+}
+
+func readPair(r *jsonReader) (left, right string, err error) {
+	if r.next() == '"' {
+		both, err := r.str()
+		left, right, ok := strings.Cut(both, " ")
+		if err == nil && (!ok || strings.Contains(right, " ")) {
+			err = fmt.Errorf("%q is not two tokens with a space between them", both)
+		}
+		return left, right, err
+	}
+	n := 0
+	err = r.array(func(i int) (err error) {
+		n++
+		switch i {
+		case 0:
+			left, err = r.str()
+		case 1:
+			right, err = r.str()
+		default:
+			err = errors.New("a merge has two tokens")
+		}
+		return err
+	})
+	if err == nil && n != 2 {
+		err = errors.New("a merge has two tokens")
+	}
+	return left, right, err
+}
+
+// hasAlphabet tells whether every byte has a token.
+func (b *bpe) hasAlphabet() bool {
+	for _, c := range byteChars {
+		if _, ok := b.tokenID(string(c)); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *bpe) name() string { return "BPE" }
+
+func (b *bpe) tokenize(dst []token, word []byte, m *merger) []token {
+	if b.ignoreMerges {
+		if id, ok := b.ids[string(word)]; ok {
+			return append(dst, token{id, 0, int32(len(word))})
+		}
+	}
+	m.symbols = m.symbols[:0]
+	afterUnknown := false
+	for i := 0; i < len(word); {
+		_, size := utf8.DecodeRune(word[i:])
+		id, ok := b.ids[string(word[i:i+size])]
+		i += size
+		switch {
+		case ok:
+			m.add(id, int32(size))
+			afterUnknown = false
+		case b.unknown == noID: // dropped
+		case afterUnknown && b.fuseUnknown:
+			m.symbols[len(m.symbols)-1].length += int32(size)
+		default:
+			m.add(b.unknown, int32(size))
+			afterUnknown = true
+		}
+	}
+	m.mergeAll(&b.merges)
+	at := int32(0)
+	for _, s := range m.symbols {
+		if s.length > 0 {
+			dst = append(dst, token{s.id, at, at + s.length})
+			at += s.length
+		}
+	}
+	return dst
+}
+
+// merge is what a pair becomes, and when: lower ranks go first.
+type merge struct{ rank, id uint32 }
+
+// pairTable maps pairs of ids to merges: open addressing, at most half full.
+type pairTable struct {
+	slots []pairSlot
+	used  int
+	shift int
+}
+
+type pairSlot struct {
+	key uint64 // 1 + left<<32 + right, or 0
+	merge
+}
+
+func newPairTable() pairTable {
+	const bits = 10
+	return pairTable{slots: make([]pairSlot, 1<<bits), shift: 64 - bits}
+}
+
+func (t *pairTable) slot(key uint64) *pairSlot {
+	i := int(key * 0x9E3779B97F4A7C15 >> t.shift)
+	for t.slots[i].key != key && t.slots[i].key != 0 {
+		i = (i + 1) & (len(t.slots) - 1)
+	}
+	return &t.slots[i]
+}
+
+func (t *pairTable) set(left, right uint32, m merge) {
+	key := 1 + uint64(left)<<32 + uint64(right)
+	s := t.slot(key)
+	if s.key == 0 {
+		t.used++
+	}
+	*s = pairSlot{key, m}
+	if 2*t.used > len(t.slots) {
+		old := t.slots
+		t.slots, t.shift = make([]pairSlot, 2*len(old)), t.shift-1
+		for _, s := range old {
+			if s.key != 0 {
+				*t.slot(s.key) = s
+			}
+		}
+	}
+}
+
+func (t *pairTable) get(left, right uint32) (merge, bool) {
+	s := t.slot(1 + uint64(left)<<32 + uint64(right))
+	return s.merge, s.key != 0
+}
+
+// merger merges the symbols of one word with a heap, so that a word of n characters takes n log n steps, whatever it is. It is the scratch memory of
+// one goroutine.
+type merger struct {
+	symbols []symbol
+	heap    []candidate
+}
+
+// symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.
+type symbol struct {
+	id         uint32
+	length     int32
+	prev, next int32
+}
+
+// candidate is a pair that may be merged when it comes up, in order of rank, then place.
+type candidate struct {
+	order uint64 // rank<<32 + place of the left symbol
+	id    uint32
+}
+
+func (m *merger) add(id uint32, length int32) {
+	n := int32(len(m.symbols))
+	if n > 0 {
+		m.symbols[n-1].next = n
+	}
+	m.symbols = append(m.symbols, symbol{id, length, n - 1, -1})
+}
+
+func (m *merger) mergeAll(merges *pairTable) {
+	m.heap = m.heap[:0]
+	for i := range max(0, len(m.symbols)-1) {
+		m.consider(int32(i), merges)
+	}
+	for len(m.heap) > 0 {
+		top := m.pop()
+		place := int32(uint32(top.order))
+		left := &m.symbols[place]
+		if left.length == 0 || left.next < 0 {
+			continue
+		}
+		right := &m.symbols[left.next]
+		if now, ok := merges.get(left.id, right.id); !ok || now.id != top.id {
+			continue // the pair has changed since
+		}
+		left.id = top.id
+		left.length += right.length
+		right.length = 0
+		if left.next = right.next; left.next >= 0 {
+			m.symbols[left.next].prev = place
+			m.consider(place, merges)
+		}
+		if left.prev >= 0 {
+			m.consider(left.prev, merges)
+		}
+	}
+}
+
+// consider puts the pair that begins at place on the heap if it has a rank.
+func (m *merger) consider(place int32, merges *pairTable) {
+	s := m.symbols[place]
+	if found, ok := merges.get(s.id, m.symbols[s.next].id); ok {
+		m.push(candidate{uint64(found.rank)<<32 + uint64(place), found.id})
+	}
+}
+
+func (m *merger) push(c candidate) {
+	m.heap = append(m.heap, c)
+	i := len(m.heap) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if m.heap[parent].order <= c.order {
+			break
+		}
+		m.heap[i] = m.heap[parent]
+		i = parent
+	}
+	m.heap[i] = c
+}
+
+func (m *merger) pop() candidate {
+	top := m.heap[0]
+	last := m.heap[len(m.heap)-1]
+	m.heap = m.heap[:len(m.heap)-1]
+	n := len(m.heap)
+	for i := 0; n > 0; {
+		child := 2*i + 1
+		if child+1 < n && m.heap[child+1].order < m.heap[child].order {
+			child++
+		}
+		if child >= n || m.heap[child].order >= last.order {
+			m.heap[i] = last
+			break
+		}
+		m.heap[i] = m.heap[child]
+		i = child
+	}
+	return top
+}

@@ -1,0 +1,127 @@
+package tokenizers
+
+// byteBPE is the plan for byte-level BPE: GPT-2's words, straight from bytes to ids.
+type byteBPE struct {
+	level  *byteLevel
+	model  *bpe
+	byteID [256]uint32       // noID where the vocabulary lacks the byte
+	whole  map[string]uint32 // words that are taken whole, by their bytes; nil where none are
+	cutter *gpt2Cutter
+}
+
+func newByteBPE(level *byteLevel, model *bpe) *byteBPE {
+	p := &byteBPE{level: level, model: model, cutter: newGPT2Cutter()}
+	for b := range 256 {
+		p.byteID[b] = noID
+		if id, ok := model.tokenID(string(byteChars[b])); ok {
+			p.byteID[b] = id
+		}
+	}
+	if model.ignoreMerges {
+		p.whole = map[string]uint32{}
+		for token, id := range model.ids {
+			if b, ok := shownBytes(token); ok {
+				p.whole[string(b)] = id
+			}
+		}
+	}
+	return p
+}
+
+func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
+	if p.level.addPrefixSpace && text[0] != ' ' {
+		e.bytes = append(append(e.bytes[:0], ' '), text...)
+		text = e.bytes
+	}
+	if !p.level.useRegex {
+		return e.appendCached(p, dst, text, len(text))
+	}
+	for len(text) > 0 {
+		n := p.cutter.word(text)
+		dst = e.appendCached(p, dst, text, n)
+		text = text[n:]
+	}
+	return dst
+}
+
+// smallWord is the most bytes that are merged by looking at all pairs again after each merge, which is faster than a heap for few of them.
+const smallWord = 32
+
+func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
+	if id, ok := p.whole[string(word)]; ok {
+		return append(dst, id|startsWord)
+	}
+	for _, b := range word {
+		if p.byteID[b] == noID {
+			return p.missUnknown(e, dst, word)
+		}
+	}
+	start := len(dst)
+	if len(word) <= smallWord {
+		dst = p.mergeSmall(dst, word)
+	} else {
+		m := &e.merger
+		m.symbols = m.symbols[:0]
+		for _, b := range word {
+			m.add(p.byteID[b], 1)
+		}
+		m.mergeAll(&p.model.merges)
+		for _, s := range m.symbols {
+			if s.length > 0 {
+				dst = append(dst, s.id)
+			}
+		}
+	}
+	dst[start] |= startsWord
+	return dst
+}
+
+// missUnknown encodes a word with bytes that the vocabulary lacks.
+func (p *byteBPE) missUnknown(e *Encoder, dst []uint32, word []byte) []uint32 {
+	shown := make([]byte, 0, 2*len(word))
+	for _, b := range word {
+		shown = append(shown, string(byteChars[b])...)
+	}
+	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
+	return appendWord(dst, e.tokens)
+}
+
+func (p *byteBPE) mergeSmall(dst []uint32, word []byte) []uint32 {
+	var ids [smallWord]uint32
+	var pairs [smallWord]merge // of the symbol with the next; rank noID where they don't merge
+	pair := func(i int) merge {
+		if m, ok := p.model.merges.get(ids[i], ids[i+1]); ok {
+			return m
+		}
+		return merge{rank: noID}
+	}
+	n := len(word)
+	for i, b := range word {
+		ids[i] = p.byteID[b]
+	}
+	for i := range n - 1 {
+		pairs[i] = pair(i)
+	}
+	for n > 1 {
+		best := 0
+		for i := 1; i < n-1; i++ {
+			if pairs[i].rank < pairs[best].rank {
+				best = i
+			}
+		}
+		if pairs[best].rank == noID {
+			break
+		}
+		ids[best] = pairs[best].id
+		copy(ids[best+1:n-1], ids[best+2:n])
+		copy(pairs[best+1:n-1], pairs[best+2:n])
+		n--
+		if best < n-1 {
+			pairs[best] = pair(best)
+		}
+		if best > 0 {
+			pairs[best-1] = pair(best - 1)
+		}
+	}
+	return append(dst, ids[:n]...)
+}

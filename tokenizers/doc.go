@@ -1,0 +1,41 @@
+// Package tokenizers turns text into token ids and back, as Hugging Face tokenizers does, from the same tokenizer.json.
+//
+// # Where to start
+//
+// [LoadFile] and [Load] read a tokenizer.json; [Train] makes one. A [Tokenizer] is read-only and safe for any number of goroutines.
+//
+//   - [Tokenizer.Encode] gives everything about one text: ids, tokens, offsets, type ids, word ids, special tokens.
+//   - [Tokenizer.NewEncoder] gives one goroutine an [Encoder] with its own bounded cache. [Encoder.AppendIDs] turns documents into ids as fast as this
+//     package can, without allocating; [Encoder.AppendWords] also reports where words begin.
+//   - [Tokenizer.Decode] gives the text of ids.
+//
+// # How a text becomes ids
+//
+//	text ─► added tokens ─► normalizer ─► added tokens ─► pre-tokenizer ─► model ─► post-processor ─► ids
+//	        (raw)                         (normalized)    words            tokens   [CLS] … [SEP]
+//
+// A tokenizer is a struct of such parts, one job each and one file each: a new component is a new file and a line in the tables of tokenizer.go.
+// Each part keeps, for every byte it passes on, the bytes of the input that it stands for: these become the offsets.
+//
+// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
+// [bertPlan]. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
+// Tests hold the plans equal to the parts.
+//
+// # What is exact
+//
+// Ids, tokens, offsets, word ids, type ids and decoded text equal those of Hugging Face tokenizers; conformance/tokenizers compares them, and
+// testdata holds what was recorded from it, so that plain go test shows it. The reference uses several Unicode versions at once; unicode_tables.go
+// holds what each of its components was seen to do. Differences, on purpose:
+//
+//   - A tokenizer.json with a component or model setting that is not known here is refused, as are ids that contradict one another. The reference
+//     ignores unknown settings and renumbers added tokens.
+//   - Text that is not valid UTF-8, which the reference can't be given, is encoded byte by byte by byte-level tokenizers; others see U+FFFD for each
+//     maximal ill-formed part.
+//   - Truncation and padding of the file are not applied: batches are the caller's.
+//   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
+//
+// # Bounds
+//
+// A tokenizer.json and texts may come from strangers: sizes, ids and nesting are bounded, a word of n bytes costs n log n steps whatever it
+// holds, and nothing panics.
+package tokenizers

@@ -1,0 +1,132 @@
+package tokenizers
+
+// startsWord marks the first token of a word on the way through the encoder. Ids are smaller (maxID).
+const startsWord = 1 << 31
+
+// maxScratch bounds the memory that an encoder keeps between texts, in elements of each of its buffers.
+const maxScratch = 1 << 16
+
+// Encoder turns documents into ids for one goroutine. It has its own bounded cache of words, so that goroutines share nothing that is written.
+type Encoder struct {
+	tokenizer *Tokenizer
+	cache     *wordCache // nil: none
+	merger    merger
+	tokens    []token
+	bytes     []byte
+	runes     []rune
+}
+
+// NewEncoder returns an encoder whose cache takes up to cacheBytes bytes of memory, all of it at once; less than 4 KiB means no cache. 8 MiB hold
+// the words of most languages.
+func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
+	return &Encoder{tokenizer: t, cache: newWordCache(cacheBytes)}
+}
+
+// AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text. These are
+// the ids of Encode with SpecialIsText alone. Nothing is allocated once dst and the encoder's buffers have grown to the size of the texts, unless the
+// tokenizer has added tokens that are not special.
+func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
+	start := len(dst)
+	dst = e.append(dst, text)
+	for i := start; i < len(dst); i++ {
+		dst[i] &^= startsWord
+	}
+	return dst
+}
+
+// AppendWords is AppendIDs with the beginnings of words, for whole-word masking: bit i%64 of starts[i/64] is set where dst[i] begins a word of the
+// pre-tokenizer. starts must describe dst as it is, and has len(dst)/64 words, rounded up, on return.
+func (e *Encoder) AppendWords(dst []uint32, starts []uint64, text []byte) ([]uint32, []uint64) {
+	start := len(dst)
+	dst = e.append(dst, text)
+	for len(starts) < (len(dst)+63)/64 {
+		starts = append(starts, 0)
+	}
+	for i := start; i < len(dst); i++ {
+		starts[i/64] |= uint64(dst[i]>>31) << (i % 64)
+		dst[i] &^= startsWord
+	}
+	return dst, starts
+}
+
+func (e *Encoder) append(dst []uint32, text []byte) []uint32 {
+	switch plan := e.tokenizer.plan; {
+	case len(text) == 0:
+		return dst
+	case plan != nil:
+		dst = plan.append(e, dst, text)
+	default:
+		dst = e.appendByParts(dst, text)
+	}
+	if cap(e.bytes) > maxScratch || cap(e.runes) > maxScratch || cap(e.merger.symbols) > maxScratch {
+		e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
+	}
+	return dst
+}
+
+// appendByParts runs the text through the parts one by one.
+func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
+	for _, w := range e.tokenizer.words(string(text), true) {
+		if w.added != nil {
+			dst = append(dst, w.added.id|startsWord)
+			continue
+		}
+		e.tokens = e.tokenizer.model.tokenize(e.tokens[:0], w.bytes, &e.merger)
+		dst = appendWord(dst, e.tokens)
+	}
+	return dst
+}
+
+// appendWord appends the ids of a word and marks the first.
+func appendWord(dst []uint32, tokens []token) []uint32 {
+	for i, t := range tokens {
+		id := t.id
+		if i == 0 {
+			id |= startsWord
+		}
+		dst = append(dst, id)
+	}
+	return dst
+}
+
+// fusedPlan does in one pass over a document what the parts of a tokenizer do one after another. It gives the same ids.
+type fusedPlan interface {
+	// append appends the ids of a text that is not empty, with startsWord on the first of each word.
+	append(e *Encoder, dst []uint32, text []byte) []uint32
+	// miss appends the ids of one piece that the cache does not hold.
+	miss(e *Encoder, dst []uint32, piece []byte) []uint32
+}
+
+// appendCached appends the ids of the first n bytes of text, which are a piece that is encoded alike wherever it stands.
+func (e *Encoder) appendCached(plan fusedPlan, dst []uint32, text []byte, n int) []uint32 {
+	if e.cache == nil || n > maxCachedBytes {
+		return plan.miss(e, dst, text[:n])
+	}
+	k := keyOf(text, n)
+	if s := e.cache.find(k, text[:n]); s != nil {
+		return e.cache.append(dst, s)
+	}
+	start := len(dst)
+	dst = plan.miss(e, dst, text[:n])
+	e.cache.put(k, text[:n], dst[start:])
+	return dst
+}
+
+// newPlan returns the plan that fits the parts of t, or nil.
+func newPlan(t *Tokenizer) fusedPlan {
+	if t.added.plainCount > 0 {
+		return nil
+	}
+	switch m := t.model.(type) {
+	case *bpe:
+		if p, ok := t.preTokenizer.(*byteLevel); ok && t.normalizer == nil {
+			return newByteBPE(p, m)
+		}
+	case *wordPiece:
+		n, ok := t.normalizer.(*bertNormalizer)
+		if _, split := t.preTokenizer.(bertPreTokenizer); split && ok {
+			return newBertPlan(n, m)
+		}
+	}
+	return nil
+}
