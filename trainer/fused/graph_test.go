@@ -464,7 +464,8 @@ func TestMistakesInRunning(t *testing.T) {
 		{"label", func(b *Batch) { b.Labels[1] = testVocab }, "label 11"},
 		{"labels", func(b *Batch) { b.Labels = b.Labels[:1] }, "1 labels"},
 		{"scale", func(b *Batch) { b.Scale = 0 }, "scale"},
-		{"borders", func(b *Batch) { b.CuSeqlens[1] = 1 << 20 }, "Attention"},
+		{"borders", func(b *Batch) { b.CuSeqlens[1] = 1 << 20 }, "sequence 1 has"},
+		{"last border", func(b *Batch) { b.CuSeqlens[2] = 12 }, "from 0 to 11"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
