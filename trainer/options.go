@@ -65,8 +65,8 @@ type EvalMetrics struct {
 	Labels   int64   `json:"eval_labels"`
 }
 
-// validate returns an error that names the first field which makes no sense.
-func (o *Options) validate() error {
+// Validate returns an error that names the first field which makes no sense.
+func (o *Options) Validate() error {
 	switch {
 	case o.Steps < 1:
 		return fmt.Errorf("training for %d steps: give at least 1", o.Steps)

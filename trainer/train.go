@@ -70,7 +70,7 @@ func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batc
 	if o.Accumulate == 0 {
 		o.Accumulate = 1
 	}
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
 	adam, err := optim.NewAdamW(m.Params(), o.AdamW)
@@ -121,7 +121,7 @@ func (r *run) restore() error {
 	case !r.Resume:
 		return fmt.Errorf("%s holds a run already: resume it, or give another folder", r.Dir)
 	}
-	state, err := checkpoint.Resume(dir, r.model.Params(), checkpoint.Moments{First: r.adam.M, Second: r.adam.V})
+	state, err := checkpoint.ReadState(dir)
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,9 @@ func (r *run) restore() error {
 	}
 	if state.Step > r.Steps {
 		return fmt.Errorf("resume from %s: it has done %d steps, more than the %d asked for", dir, state.Step, r.Steps)
+	}
+	if state, err = checkpoint.Resume(dir, r.model.Params(), checkpoint.Moments{First: r.adam.M, Second: r.adam.V}); err != nil {
+		return err
 	}
 	state.Seed, state.Data, state.Settings = r.state.Seed, r.state.Data, r.state.Settings
 	r.state, r.checkpoint, r.adam.Updates = state, dir, state.Step

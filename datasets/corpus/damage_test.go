@@ -188,7 +188,7 @@ func TestChangedFile(t *testing.T) {
 	for _, c := range compressions {
 		for name, change := range changes {
 			t.Run(c+"/"+name, func(t *testing.T) {
-				data, _ := damageSource(t, c, 2, 500)
+				data, _ := damageSource(t, c, 2, 200)
 				st := newStorage(map[string][]byte{"in.jsonl": data})
 				source := corpus.Source{Name: "s", Paths: []string{"/data"}, Compression: c, Storage: st.open}
 				p := plan(t, 1<<20, source)
@@ -233,6 +233,20 @@ func TestChangedFile(t *testing.T) {
 					t.Errorf("changed while it was read: %v", err)
 				}
 			})
+		}
+	}
+}
+
+// A frame can ask for a window of terabytes.
+func TestZstdWindow(t *testing.T) {
+	for _, window := range []byte{0xff, (31 - 10) << 3} {
+		// Magic, descriptor of a frame of unknown size, window, a last raw block of 3 bytes.
+		frame := append([]byte("\x28\xb5\x2f\xfd\x00"), window, 3<<3|1, 0, 0, 'a', 'b', '\n')
+		st := newStorage(map[string][]byte{"in.txt.zst": append(compress(t, corpus.Zstd, "one\n"), frame...)})
+		source := corpus.Source{Name: "s", Paths: []string{"/data"}, Document: corpus.ByLine, Storage: st.open}
+		rows := readAll(t, plan(t, 1<<20, source), 1<<20, source)
+		if len(rows) != 3 || string(rows[0].Text) != "one" || !isCorrupt(rows[1]) || !strings.Contains(rows[1].Detail, "window") {
+			t.Errorf("window %#x: %s", window, show(rows))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package corpus_test
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -195,6 +196,32 @@ func records(rows []schemas.Row) string {
 		}
 	}
 	return out.String()
+}
+
+// A reader works in the goroutine of its caller.
+func TestReadStartsNoGoroutine(t *testing.T) {
+	eachSample(t, func(t *testing.T, s sample, _ []byte, _ *storage, source corpus.Source) {
+		p := plan(t, 1<<20, source)
+		opener, err := corpus.NewOpener(p, source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := runtime.NumGoroutine()
+		r, err := opener.Open(t.Context(), 0, p.Start(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := schemas.Batch{Limit: 1}
+		if err := r.Read(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if n := runtime.NumGoroutine(); n > before {
+			t.Errorf("%d goroutines, %d before", n, before)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestReadCanceled(t *testing.T) {

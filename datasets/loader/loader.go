@@ -64,6 +64,9 @@ type Size struct {
 
 var errClosed = errors.New("the loader is closed")
 
+// ErrTooSmall says that a split does not hold a single sequence.
+var ErrTooSmall = errors.New("too little text")
+
 func newLoader(s stream, closer io.Closer, data identity, o Options) (*Loader, error) {
 	o.setDefaults()
 	if err := o.check(); err != nil {
@@ -98,7 +101,7 @@ func (l *Loader) measure() error {
 		if l.opts.Split == HeldOut {
 			hint = ": make the dataset with a share of held-out documents, or evaluate on another one"
 		}
-		return fmt.Errorf("the dataset has no %stokens%s", splitWord(l.opts.Split), hint)
+		return fmt.Errorf("%w: the dataset has no %stokens%s", ErrTooSmall, splitWord(l.opts.Split), hint)
 	}
 	if l.opts.Objective == MLM {
 		l.stride = int64(l.opts.SequenceTokens) - 2
@@ -110,8 +113,8 @@ func (l *Loader) measure() error {
 		used = l.size.Samples*l.stride + 1
 	}
 	if l.size.Samples == 0 {
-		return fmt.Errorf("SequenceTokens is %d, but the dataset has %d %stokens: take shorter sequences or more text",
-			l.opts.SequenceTokens, length, splitWord(l.opts.Split))
+		return fmt.Errorf("%w: SequenceTokens is %d, but the dataset has %d %stokens: take shorter sequences or more text",
+			ErrTooSmall, l.opts.SequenceTokens, length, splitWord(l.opts.Split))
 	}
 	global := int64(l.opts.BatchSequences)
 	l.size.TailTokens = length - used
