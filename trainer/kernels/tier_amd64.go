@@ -72,16 +72,16 @@ func packRowsWide(width, k, cols int, src []float32, ld int, dst []float32, pane
 	packRowsAVX512(k, panels, cols-(panels-1)*width, width, &src[0], 4*ld, &dst[0], 4*panelStride)
 }
 
-func packColumnsWide(nr, k, cols int, src []float32, ld int, dst []float32) {
-	_, _ = src[(cols-1)*ld+k-1], dst[k*nr-1]
-	for j := 0; j < nr; j += 16 {
+func packColumnsWide(width, k, cols int, src []float32, ld int, dst []float32) {
+	_, _ = src[(cols-1)*ld+k-1], dst[k*width-1]
+	for j := 0; j < width; j += 16 {
 		if j >= cols {
 			for p := range k {
-				clear(dst[p*nr+j : (p+1)*nr])
+				clear(dst[p*width+j : (p+1)*width])
 			}
 			return
 		}
-		packColumnsAVX512(k, min(16, cols-j), &src[j*ld], 4*ld, &dst[j], 4*nr)
+		packColumnsAVX512(k, min(16, cols-j), &src[j*ld], 4*ld, &dst[j], 4*width)
 	}
 }
 
