@@ -58,7 +58,10 @@ func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32, 
 		row := src[p*ld : p*ld+cols]
 		for i := 0; len(row) > 0; i++ {
 			piece := dst[i*panelStride+p*width:][:width]
-			n := copy(piece, row)
+			n := min(width, len(row))
+			for j, v := range row[:n] {
+				piece[j] = v
+			}
 			clear(piece[n:])
 			row = row[n:]
 		}
