@@ -16,7 +16,8 @@
 //	mlm     sample i is [CLS] + [i·(L−2), (i+1)·(L−2)) + [SEP], labels by a mask;   N = floor(T / (L−2)) samples
 //
 // Only a tail too short for a sample is left out (Size.TailTokens). With Options.Boundaries, CuSeqlens has a border and Positions start
-// again at 0 behind each document end inside a sample, and a causal model is not asked for the first token of a document.
+// again at 0 behind each document end inside a sample, and a causal model is not asked for the first token of a document. [CLS] then
+// belongs to the first document of a sample and [SEP] to the last.
 //
 // # Order
 //

@@ -2,12 +2,9 @@ package loader
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -181,8 +178,8 @@ func TestMLMReadsEveryTokenOnce(t *testing.T) {
 	}
 }
 
-// rows cuts the inputs of batches into sequences of n tokens.
-func rows(all []schemas.Minibatch, n int) (rows []string) {
+// cut cuts the inputs of batches into sequences of n tokens.
+func cut(all []schemas.Minibatch, n int) (rows []string) {
 	for _, m := range all {
 		for i := 0; i < len(m.IDs); i += n {
 			rows = append(rows, fmt.Sprint(m.IDs[i:i+n]))
@@ -196,9 +193,9 @@ func TestEveryEpochIsAPermutation(t *testing.T) {
 	o := Options{Objective: Causal, SequenceTokens: 8, BatchSequences: 5, Seed: 3}
 	shuffled := open(t, s, o)
 	o.Sequential = true
-	want := rows(read(t, open(t, s, o), -1), 8)
+	want := cut(read(t, open(t, s, o), -1), 8)
 	samples := len(want)
-	got := rows(read(t, shuffled, samples), 8) // 5 epochs in all: 5 · samples sequences, batches reach over epochs
+	got := cut(read(t, shuffled, samples), 8) // 5 epochs in all: 5 · samples sequences, batches reach over epochs
 	slices.Sort(want)
 	for epoch := range 5 {
 		part := slices.Clone(got[epoch*samples : (epoch+1)*samples])
@@ -253,100 +250,6 @@ func join(all, m *schemas.Minibatch) {
 	all.IDs = append(all.IDs, m.IDs...)
 	all.Labels = append(all.Labels, m.Labels...)
 	all.Positions = append(all.Positions, m.Positions...)
-}
-
-func TestResumeAtEveryBatch(t *testing.T) {
-	s := newMemory(700)
-	o := Options{Objective: MLM, SequenceTokens: 16, BatchSequences: 4, Seed: 1}
-	run := open(t, s, o)
-	const count = 40 // more than 3 epochs
-	var states []State
-	var want []schemas.Minibatch
-	for range count {
-		states = append(states, run.State())
-		want = append(want, read(t, run, 1)...)
-	}
-	for i, state := range states {
-		saved, err := json.Marshal(state)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var loaded State
-		if err := json.Unmarshal(saved, &loaded); err != nil {
-			t.Fatal(err)
-		}
-		resumed := open(t, s, o)
-		if err := resumed.Restore(loaded); err != nil {
-			t.Fatal(err)
-		}
-		if got := read(t, resumed, count-i); !reflect.DeepEqual(got, want[i:]) {
-			t.Fatalf("resumed at batch %d, the batches differ", i)
-		}
-	}
-	// Back and forth in one loader.
-	for _, i := range []int{30, 2, 39, 0, 17} {
-		if err := run.SeekBatch(int64(i)); err != nil {
-			t.Fatal(err)
-		}
-		if got := read(t, run, 1); !reflect.DeepEqual(got, want[i:i+1]) {
-			t.Fatalf("after SeekBatch(%d) the batch differs", i)
-		}
-	}
-}
-
-func TestRestoreSaysWhatDiffers(t *testing.T) {
-	s := newMemory(700)
-	o := Options{Objective: MLM, SequenceTokens: 16, BatchSequences: 4, Seed: 1, Template: testTemplate}
-	state := open(t, s, o).State()
-	for want, change := range map[string]func(*Options){
-		"seed is 1 there and 2 here":                func(o *Options) { o.Seed = 2 },
-		"sequence tokens is 16 there and 32 here":   func(o *Options) { o.SequenceTokens = 32 },
-		"batch sequences is 4 there and 8 here":     func(o *Options) { o.BatchSequences = 8 },
-		"split is train there and all here":         func(o *Options) { o.Split = All },
-		"boundaries is false there and true here":   func(o *Options) { o.Boundaries = true },
-		"mask rate is 150000 there and 300000 here": func(o *Options) { o.MaskRatePPM = 300_000 },
-		"mask rate is 150000 there and absent here": func(o *Options) { o.Objective = Causal },
-		"word starts is none there and ":            func(o *Options) { o.WordStart = func(id uint32) bool { return id > 9 } },
-	} {
-		other := o
-		change(&other)
-		l := open(t, s, other)
-		err := l.Restore(state)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got error %v, want one with %q", err, want)
-		}
-		if l.Fingerprint() == open(t, s, o).Fingerprint() {
-			t.Errorf("%s: the fingerprint is the same", want)
-		}
-	}
-	data := testIdentity(s)
-	data.fingerprint = "g"
-	l, err := newLoader(s, nil, data, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Restore(state); err == nil || !strings.Contains(err.Error(), "dataset is f there and g here") {
-		t.Errorf("another dataset gave error %v", err)
-	}
-	// What decides about no batch may change.
-	o.World, o.Rank = 4, 3
-	if err := open(t, s, o).Restore(state); err != nil {
-		t.Error(err)
-	}
-	o.World, o.Rank = 0, 0
-	for _, step := range []int64{-1, math.MaxInt64, math.MaxInt64 / 4} {
-		if err := open(t, s, o).SeekBatch(step); err == nil {
-			t.Errorf("SeekBatch(%d): no error", step)
-		}
-	}
-	far := open(t, s, o)
-	if err := far.SeekBatch(math.MaxInt64/4 - 1); err != nil {
-		t.Fatal(err)
-	}
-	read(t, far, 1)
-	if err := far.Next(t.Context(), new(schemas.Minibatch)); err == nil {
-		t.Error("a batch behind the last number was given")
-	}
 }
 
 func TestBoundaries(t *testing.T) {
@@ -509,42 +412,6 @@ func TestNextReusesMemory(t *testing.T) {
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
-	good := Options{Objective: MLM, SequenceTokens: 16, BatchSequences: 4, Template: testTemplate}
-	for want, change := range map[string]func(*Options){
-		"Split":                        func(o *Options) { o.Split = "test" },
-		"Objective":                    func(o *Options) { o.Objective = "clm" },
-		"Template is missing":          func(o *Options) { o.Template = nil },
-		"Template.CLS is 500":          func(o *Options) { o.Template = &Template{500, 2, 3} },
-		"Template.SEP is 4294967295":   func(o *Options) { o.Template = &Template{1, math.MaxUint32, 3} },
-		"Template.Mask is 900":         func(o *Options) { o.Template = &Template{1, 2, 900} },
-		"at least 3":                   func(o *Options) { o.SequenceTokens = 2 },
-		"at least 1":                   func(o *Options) { o.Objective, o.SequenceTokens = Causal, -5 },
-		"BatchSequences":               func(o *Options) { o.BatchSequences = 0 },
-		"at most 2147483647 tokens":    func(o *Options) { o.SequenceTokens, o.BatchSequences = 1<<20, 1<<20 },
-		"World is 3":                   func(o *Options) { o.World = 3 },
-		"World is -1":                  func(o *Options) { o.World = -1 },
-		"Rank is 2":                    func(o *Options) { o.World, o.Rank = 2, 2 },
-		"mask rate":                    func(o *Options) { o.MaskRatePPM = 2_000_000 },
-		"SequenceTokens is 900, but":   func(o *Options) { o.SequenceTokens = 900 },
-		"the dataset has 700 held-out": func(o *Options) { o.SequenceTokens, o.Split = 900, HeldOut },
-	} {
-		o := good
-		change(&o)
-		s := newMemory(700)
-		if _, err := newLoader(s, nil, testIdentity(s), o); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got error %v, want one with %q", err, want)
-		}
-	}
-	for split, want := range map[string]string{Train: "no train tokens", HeldOut: "no held-out tokens", All: "no tokens"} {
-		o, s := good, newMemory(0)
-		o.Split = split
-		if _, err := newLoader(s, nil, testIdentity(s), o); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got error %v, want one with %q", err, want)
-		}
-	}
-}
-
 func TestDamagedInput(t *testing.T) {
 	s := newMemory(700)
 	s.ids[15] = testVocab
@@ -582,74 +449,6 @@ func TestCancelAndClose(t *testing.T) {
 	}
 	if err := l.Next(t.Context(), new(schemas.Minibatch)); !errors.Is(err, errClosed) {
 		t.Errorf("closed: %v", err)
-	}
-}
-
-func TestFindTemplate(t *testing.T) {
-	bert := []schemas.SpecialToken{{ID: 0, Content: "[PAD]"}, {ID: 101, Content: "[CLS]"}, {ID: 102, Content: "[SEP]"}, {ID: 103, Content: "[MASK]"}}
-	if got, err := FindTemplate(bert); err != nil || *got != (Template{101, 102, 103}) {
-		t.Errorf("BERT: %v, %v", got, err)
-	}
-	roberta := []schemas.SpecialToken{{ID: 0, Content: "<s>"}, {ID: 2, Content: "</s>"}, {ID: 9, Content: "<mask>"}}
-	if got, err := FindTemplate(roberta); err != nil || *got != (Template{0, 2, 9}) {
-		t.Errorf("RoBERTa: %v, %v", got, err)
-	}
-	if _, err := FindTemplate(bert[:3]); err == nil || !strings.Contains(err.Error(), "no special token [MASK] or <mask>") {
-		t.Errorf("without [MASK]: %v", err)
-	}
-}
-
-// goldenRun is one entry of testdata/batches.json: readers in other languages must come to the same batches from the same stream.
-type goldenRun struct {
-	Name     string        `json:"name"`
-	Settings []Setting     `json:"settings"`
-	Batches  []goldenBatch `json:"batches"`
-}
-
-type goldenBatch struct {
-	Step      int64    `json:"step"`
-	IDs       []uint32 `json:"ids"`
-	Labels    []int32  `json:"labels"`
-	CuSeqlens []int32  `json:"cu_seqlens"`
-}
-
-func TestGoldenBatches(t *testing.T) {
-	const path = "testdata/batches.json"
-	s := newMemory(500)
-	var runs []goldenRun
-	for _, c := range []struct {
-		name string
-		o    Options
-	}{
-		{"causal", Options{Objective: Causal, SequenceTokens: 12, BatchSequences: 4, Seed: 7}},
-		{"mlm", Options{Objective: MLM, SequenceTokens: 32, BatchSequences: 3, Seed: 7}},
-		{"causal with boundaries", Options{Objective: Causal, SequenceTokens: 40, BatchSequences: 2, Seed: 11, Boundaries: true}},
-	} {
-		l := open(t, s, c.o)
-		run := goldenRun{Name: c.name, Settings: l.State().Settings}
-		for _, m := range read(t, l, 12) {
-			if m.Step%4 == 3 { // from all three epochs
-				run.Batches = append(run.Batches, goldenBatch{m.Step, m.IDs, m.Labels, m.CuSeqlens})
-			}
-		}
-		runs = append(runs, run)
-	}
-	got, err := json.Marshal(map[string]any{"ids": s.ids, "document_ends": s.ends, "runs": runs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("batches changed: a run would not go on as it began. Got\n%s", got)
 	}
 }
 

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/shardmill/shardmill/datasets/shards"
+	"github.com/shardmill/shardmill/internal/realdata"
 	"github.com/shardmill/shardmill/schemas"
 )
 
@@ -111,6 +113,43 @@ func TestOpenDataset(t *testing.T) {
 	}
 }
 
+// Real text, one id for each byte: reading the samples in order gives the text back, and reading them shuffled gives each of them once.
+func TestRealTextComesBack(t *testing.T) {
+	text, err := os.ReadFile(realdata.Path(t, "corpora/tinyshakespeare.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []schemas.Row
+	var want []uint32
+	for speech := range strings.SplitSeq(string(text), "\n\n") {
+		ids := make([]uint32, 0, len(speech)+1)
+		for _, b := range []byte(speech) {
+			ids = append(ids, uint32(b)+testEOD+1)
+		}
+		rows = append(rows, schemas.Row{Tokens: append(ids, testEOD)})
+		want = append(want, rows[len(rows)-1].Tokens...)
+	}
+	dir := writeDataset(t, [][]schemas.Row{rows[:3000], rows[3000:]}, 0)
+	o := Options{Split: All, Objective: Causal, SequenceTokens: 256, BatchSequences: 16, Sequential: true}
+	inOrder := read(t, openDir(t, dir, o), -1)
+	var got []uint32
+	for _, m := range inOrder {
+		got = append(got, m.IDs...)
+	}
+	if tail := len(want) - len(got); tail < 1 || tail > 256 || !slices.Equal(got, want[:len(got)]) {
+		t.Errorf("%d of %d tokens came back, or others", len(got), len(want))
+	}
+	o.Sequential = false
+	shuffled := openDir(t, dir, o)
+	epoch := cut(read(t, shuffled, int(shuffled.Size().Batches)), 256)[:shuffled.Size().Samples]
+	straight := cut(inOrder, 256)
+	slices.Sort(epoch)
+	slices.Sort(straight)
+	if !slices.Equal(epoch, straight) {
+		t.Error("an epoch does not hold every sample once")
+	}
+}
+
 func TestCloseUnmaps(t *testing.T) {
 	const maps = "/proc/self/maps"
 	if _, err := os.Stat(maps); err != nil {
@@ -153,6 +192,8 @@ func TestOpenRefuses(t *testing.T) {
 		change(&bad)
 		if _, err := Open(dir, bad); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("got error %v, want one with %q and the folder", err, want)
+		} else if errors.Is(err, ErrTooSmall) != strings.Contains(want, "the dataset ") {
+			t.Errorf("%v: is ErrTooSmall: %v", err, errors.Is(err, ErrTooSmall))
 		}
 	}
 	other := writeDataset(t, [][]schemas.Row{rows[1:]}, 0)

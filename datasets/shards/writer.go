@@ -124,7 +124,7 @@ func (w *Writer) append(row *schemas.Row) error {
 	}
 	b := &w.open[SplitOf(row.Tokens, w.opts.HeldOutPPM)]
 	if err := b.append(row, w.sourceName, w.opts.TokenBytes); err != nil {
-		return fmt.Errorf("row %q at byte %d of %s: %w", row.ID, row.Pos.Offset, w.sourceName, err)
+		return fmt.Errorf("row %.100q at byte %d of %s: %w", row.ID, row.Pos.Offset, w.sourceName, err)
 	}
 	w.rows++
 	w.tokens += int64(len(row.Tokens))

@@ -95,9 +95,10 @@ func (m *MLM) Append(labels []int32, ids []uint32, key Key) []int32 {
 
 // AppendWords is Append for whole words: words are taken in a random order until the share of tokens is reached, each with all of its
 // tokens; a word that would exceed the share is passed over. The share is the rate of all tokens of the sample, rounded half to
-// even, at least 1 and at most MaxWordPredictions. These are the rules of BERT's whole word masking and of the Hugging Face
-// collator; each token of a word is then replaced on its own. Bit i of starts says that ids[i] begins a word; a special token ends the
-// word before it. It returns words, memory that the caller passes again.
+// even, at least 1 and at most MaxWordPredictions; each token of a word is then replaced on its own. These are the rules of BERT and
+// of DataCollatorForWholeWordMask in transformers 4 (version 5 draws each word independently and only masks). Bit i of starts says that
+// ids[i] begins a word; a special token belongs to none and ends the word before it. It returns words, memory that the caller passes
+// again.
 func (m *MLM) AppendWords(labels []int32, ids []uint32, starts []uint64, key Key, words []int32) (newLabels, newWords []int32) {
 	base := len(labels)
 	words = m.appendWordStarts(words[:0], ids, starts)

@@ -1,9 +1,12 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
-// maxDim bounds every dimension so that products of two cannot overflow an int.
-const maxDim = 1 << 31
+// maxDim bounds every dimension, so that a product of two does not overflow an int of 64 bits.
+const maxDim = math.MaxInt32
 
 // checker collects the first wrong size of a call.
 type checker struct {
@@ -13,8 +16,8 @@ type checker struct {
 
 // dim checks that a dimension is neither negative nor absurd.
 func (c *checker) dim(name string, v int) {
-	if c.err == nil && (v < 0 || v >= maxDim) {
-		c.err = fmt.Errorf("%s: %s is %d, want 0 to %d", c.op, name, v, maxDim-1)
+	if c.err == nil && (v < 0 || v > maxDim) {
+		c.err = fmt.Errorf("%s: %s is %d, want 0 to %d", c.op, name, v, maxDim)
 	}
 }
 
@@ -30,7 +33,7 @@ func (c *checker) matrix(operand string, got, rows, cols, ld int) {
 	if c.err != nil || rows == 0 || cols == 0 {
 		return
 	}
-	if ld < cols || ld >= maxDim {
+	if ld < cols || ld > maxDim {
 		c.err = fmt.Errorf("%s: %s has row stride %d, want at least its %d columns", c.op, operand, ld, cols)
 		return
 	}

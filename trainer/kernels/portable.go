@@ -26,21 +26,21 @@ func maxPortable(x []float32) float32 {
 }
 
 func expSumPortable(x, y []float32, scale, offset float32) float32 {
-	var sum float32
+	var sum float64
 	for i, v := range x {
 		e := expFloat(v*scale - offset)
 		y[i] = e
-		sum += e
+		sum += float64(e)
 	}
-	return sum
+	return float32(sum)
 }
 
 func sumExpPortable(x []float32, scale, offset float32) float32 {
-	var sum float32
+	var sum float64
 	for _, v := range x {
-		sum += expFloat(v*scale - offset)
+		sum += float64(expFloat(v*scale - offset))
 	}
-	return sum
+	return float32(sum)
 }
 
 func softmaxBackwardPortable(prob, dprob []float32, scale float32) {

@@ -140,7 +140,7 @@ func (c *checker) tile(rows, cols, ld, length, visible int) {
 	c.dim("rows", rows)
 	c.dim("cols", cols)
 	c.matrix("x", length, rows, cols, ld)
-	if c.err == nil && cols > 0 && (visible < 1 || visible >= maxDim) {
+	if c.err == nil && cols > 0 && (visible < 1 || visible > maxDim) {
 		c.err = fmt.Errorf("%s: visible is %d, want at least 1", c.op, visible)
 	}
 }

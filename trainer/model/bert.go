@@ -51,6 +51,9 @@ func DefaultBERT() *BERTConfig {
 // UnmarshalJSON decodes a config.json over what c holds.
 func (c *BERTConfig) UnmarshalJSON(data []byte) (err error) {
 	c.Extra, err = readFields(data, &c.bertFields)
+	if len(c.Architectures) == 0 {
+		c.Architectures = []string{"BertForMaskedLM"}
+	}
 	return err
 }
 
@@ -186,12 +189,15 @@ func norm(s *params.Set, name string, eps float32) fused.Norm {
 	return fused.Norm{Gamma: s.Lookup(name + ".weight"), Beta: s.Lookup(name + ".bias"), Eps: eps}
 }
 
-// linear is the layer with the weights and biases of the given names, side by side.
+// linear is the layer with the weights and biases of the given names, side by side: as one matrix where they lie so in memory.
 func linear(s *params.Set, names ...string) fused.Linear {
 	var l fused.Linear
 	for _, name := range names {
 		l.Weights = append(l.Weights, s.Lookup(name+".weight"))
 		l.Biases = append(l.Biases, s.Lookup(name+".bias"))
+	}
+	if weight, bias := s.Join(l.Weights...), s.Join(l.Biases...); weight != nil && bias != nil {
+		l.Weights, l.Biases = []*params.Param{weight}, []*params.Param{bias}
 	}
 	return l
 }

@@ -41,18 +41,21 @@ type gpt2Fields struct {
 
 // DefaultGPT2 is the configuration of the smallest GPT-2, which is also the default of transformers.
 func DefaultGPT2() *GPT2Config {
-	end := 50256
+	bos, eos := 50256, 50256
 	return &GPT2Config{gpt2Fields: gpt2Fields{
 		Architectures: []string{"GPT2LMHeadModel"}, ModelType: "gpt2",
 		VocabSize: 50257, Positions: 1024, Width: 768, Layers: 12, Heads: 12, Activation: "gelu_new",
 		ResidualDropout: 0.1, EmbeddingDropout: 0.1, AttentionDropout: 0.1, LayerNormEps: 1e-5, InitializerRange: 0.02,
-		BOSTokenID: &end, EOSTokenID: &end, ScaleWeights: true, TieWordEmbeddings: true,
+		BOSTokenID: &bos, EOSTokenID: &eos, ScaleWeights: true, TieWordEmbeddings: true,
 	}}
 }
 
 // UnmarshalJSON decodes a config.json over what c holds.
 func (c *GPT2Config) UnmarshalJSON(data []byte) (err error) {
 	c.Extra, err = readFields(data, &c.gpt2Fields)
+	if len(c.Architectures) == 0 {
+		c.Architectures = []string{"GPT2LMHeadModel"}
+	}
 	return err
 }
 

@@ -13,6 +13,7 @@ package params
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Align is the number of float32 that the start of every parameter is a multiple of: one cache line of 64 bytes.
@@ -59,7 +60,7 @@ func NewSet(specs []Spec) (*Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("lay out parameter %q: %w", spec.Name, err)
 		}
-		p := &Param{Name: spec.Name, Shape: append([]int(nil), spec.Shape...), Offset: total, Decay: spec.Decay}
+		p := &Param{Name: spec.Name, Shape: slices.Clone(spec.Shape), Offset: total, Decay: spec.Decay}
 		s.List = append(s.List, p)
 		s.byName[spec.Name] = p
 		total += (n + Align - 1) / Align * Align
@@ -94,6 +95,28 @@ func elements(shape []int) (int, error) {
 
 // Lookup returns the parameter of that name, or nil.
 func (s *Set) Lookup(name string) *Param { return s.byName[name] }
+
+// Join returns a parameter over the memory of several that lie one after another, stacked along their first dimension, as if they were one
+// tensor. It is a view: it does not become part of the Set. Where padding lies between them, or shapes differ, it returns nil.
+func (s *Set) Join(list ...*Param) *Param {
+	if len(list) == 0 {
+		return nil
+	}
+	first := list[0]
+	joined := &Param{Name: first.Name, Shape: slices.Clone(first.Shape), Offset: first.Offset, Decay: first.Decay}
+	end := first.Offset + len(first.Value)
+	for _, p := range list[1:] {
+		if p.Offset != end || p.Decay != first.Decay || !slices.Equal(p.Shape[1:], first.Shape[1:]) {
+			return nil
+		}
+		joined.Name += "," + p.Name
+		joined.Shape[0] += p.Shape[0]
+		end += len(p.Value)
+	}
+	joined.Value = s.Values[first.Offset:end:end]
+	joined.Grad = s.Grads[first.Offset:end:end]
+	return joined
+}
 
 // Count returns the number of trainable numbers, padding not counted.
 func (s *Set) Count() int {

@@ -1,6 +1,7 @@
 package params
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,5 +71,45 @@ func TestNewSetRefuses(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestJoin(t *testing.T) {
+	s, err := NewSet([]Spec{
+		{Name: "a", Shape: []int{2, 8}}, {Name: "b", Shape: []int{4, 8}}, {Name: "c", Shape: []int{3, 8}}, {Name: "d", Shape: []int{1, 8}}, {Name: "e", Shape: []int{8, 1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		names []string
+		want  []int // the shape, or nil
+	}{
+		{[]string{"a"}, []int{2, 8}},
+		{[]string{"a", "b"}, []int{6, 8}},
+		{[]string{"a", "b", "c"}, []int{9, 8}},
+		{[]string{"b", "a"}, nil},      // not in order
+		{[]string{"a", "c"}, nil},      // not adjacent
+		{[]string{"c", "d"}, nil},      // padding between
+		{[]string{"a", "b", "e"}, nil}, // another width
+		{nil, nil},
+	}
+	for _, c := range cases {
+		var list []*Param
+		for _, n := range c.names {
+			list = append(list, s.Lookup(n))
+		}
+		got := s.Join(list...)
+		if (got == nil) != (c.want == nil) || got != nil && !slices.Equal(got.Shape, c.want) {
+			t.Errorf("Join(%v) = %+v, want shape %v", c.names, got, c.want)
+			continue
+		}
+		if got != nil {
+			got.Value[len(got.Value)-1], got.Grad[0] = 5, 6
+			last := list[len(list)-1]
+			if last.Value[len(last.Value)-1] != 5 || list[0].Grad[0] != 6 {
+				t.Errorf("Join(%v) is not a view", c.names)
+			}
+		}
 	}
 }
