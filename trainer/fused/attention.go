@@ -1,6 +1,7 @@
 package fused
 
 import (
+	"fmt"
 	"math"
 	"sync/atomic"
 
@@ -90,6 +91,9 @@ type span struct{ first, length, head int }
 func (t *attention) run(fn func(span, *scratch) error) error {
 	g := t.graph
 	borders := g.batch.CuSeqlens
+	if err := checkBorders(borders, g.rows(Tokens)); err != nil {
+		return err
+	}
 	t.failed.Store(nil)
 	err := g.pool.Run((len(borders)-1)*t.Heads, func(chunk, worker int) {
 		if t.failed.Load() != nil {
@@ -104,6 +108,19 @@ func (t *attention) run(fn func(span, *scratch) error) error {
 		return *failed
 	}
 	return err
+}
+
+// checkBorders returns an error unless borders cut the tokens into sequences.
+func checkBorders(borders []int32, tokens int) error {
+	if len(borders) == 0 || borders[0] != 0 || int(borders[len(borders)-1]) != tokens {
+		return fmt.Errorf("the borders of the sequences do not run from 0 to %d", tokens)
+	}
+	for i, end := range borders[1:] {
+		if length := int(end) - int(borders[i]); length < 0 || length > maxSequence {
+			return fmt.Errorf("sequence %d has %d tokens, want 0 to %d", i, length, maxSequence)
+		}
+	}
+	return nil
 }
 
 // keys is the number of keys that queries below end see.

@@ -190,10 +190,16 @@ func (g *product) scale(i0, rows, first, last int) {
 }
 
 // packA copies rows of op(A) into panels of mr rows, each panel mr·kStride floats from the last, and returns the distances between
-// rows and between steps of k inside a panel: stored rows stay rows, stored columns stay columns. Rows beyond the last are zero.
+// rows and between steps of k inside a panel. Rows beyond the last are zero.
 func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kStep int) {
-	if g.transA {
+	switch {
+	case g.transA:
 		g.packRows(g.mr, kc, rows, g.a[k0*g.lda+i0:], g.lda, packed, g.mr*kStride)
+		return 1, g.mr
+	case g.transpose:
+		for i := 0; i < rows; i += g.mr {
+			g.packColumns(g.mr, kc, min(g.mr, rows-i), g.a[(i0+i)*g.lda+k0:], g.lda, packed[i*kStride:])
+		}
 		return 1, g.mr
 	}
 	for i := range ceilDiv(rows, g.mr) * g.mr {
@@ -205,61 +211,4 @@ func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kSte
 		}
 	}
 	return kStride, 1
-}
-
-func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
-	for p := range k {
-		row := src[p*ld : p*ld+cols]
-		for i := 0; len(row) > 0; i++ {
-			piece := dst[i*panelStride+p*width:][:width]
-			n := copy(piece, row)
-			clear(piece[n:])
-			row = row[n:]
-		}
-	}
-}
-
-func packColumnsPortable(nr, k, cols int, src []float32, ld int, b []float32) {
-	for j := range cols {
-		for p, v := range src[j*ld : j*ld+k] {
-			b[p*nr+j] = v
-		}
-	}
-	for j := cols; j < nr; j++ {
-		for p := range k {
-			b[p*nr+j] = 0
-		}
-	}
-}
-
-// tilePortable computes 2 × 4 elements: with their operands they fill the sixteen registers of a plain amd64.
-func tilePortable(k int, a []float32, rowStride, kStride int, b, c []float32, ldc, rows, cols int, add bool) {
-	var c00, c01, c02, c03, c10, c11, c12, c13 float32
-	x := 0
-	b = b[:k*4]
-	for len(b) >= 4 {
-		a0, a1 := a[x], a[x+rowStride]
-		x += kStride
-		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
-		c00 += a0 * b0
-		c01 += a0 * b1
-		c02 += a0 * b2
-		c03 += a0 * b3
-		c10 += a1 * b0
-		c11 += a1 * b1
-		c12 += a1 * b2
-		c13 += a1 * b3
-		b = b[4:]
-	}
-	out := [2][4]float32{{c00, c01, c02, c03}, {c10, c11, c12, c13}}
-	for i := range rows {
-		row := c[i*ldc : i*ldc+cols]
-		for j := range row {
-			if add {
-				row[j] += out[i][j]
-			} else {
-				row[j] = out[i][j]
-			}
-		}
-	}
 }
