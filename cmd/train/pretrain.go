@@ -323,9 +323,6 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	for _, s := range train.State().Settings {
 		p.options.Settings["data: "+s.Name] = s.Value
 	}
-	if p.init != "" {
-		p.options.Settings["started from"] = p.init
-	}
 	p.options.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: d.tokenizer.Raw()}
 	if generation != nil {
 		p.options.Files[checkpoint.GenerationConfigFile] = generation
@@ -347,7 +344,7 @@ func (p *pretrain) summary(w io.Writer, r trainer.Result) {
 
 // resumeCommand is the command line of this process with --resume.
 func resumeCommand(args []string) string {
-	line := []string{filepath.Base(os.Args[0])}
+	line := []string{os.Args[0]}
 	for _, arg := range args {
 		if strings.ContainsAny(arg, " \t\n'\"$&|;<>()*?[]{}~`\\!#") || arg == "" {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
