@@ -53,31 +53,35 @@ func (p *bertPlan) kind(r rune) pieceKind {
 }
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
-	for i := 0; i < len(text); {
-		kind, size := p.at(text[i:])
-		switch kind {
-		case pieceSpace:
-			i += size
-		case pieceAlone:
-			dst = e.appendCached(p, dst, text[i:], size)
-			i += size
-		default:
-			n := size
-			for i+n < len(text) {
-				b := text[i+n]
-				if kind, size = p.ascii[b], 1; kind == pieceWide {
-					kind, size = p.at(text[i+n:])
-				}
-				if kind != pieceInner {
-					break
-				}
-				n += size
-			}
-			dst = e.appendCached(p, dst, text[i:], n)
-			i += n
+	for len(text) > 0 {
+		skip, n := p.piece(text)
+		text = text[skip:]
+		if n > 0 {
+			dst = e.appendCached(p, dst, text, n)
+			text = text[n:]
 		}
 	}
 	return dst
+}
+
+// piece returns the length of the white space that text begins with, and of the piece behind it.
+func (p *bertPlan) piece(text []byte) (skip, n int) {
+	kind, size := pieceSpace, 0
+	for {
+		if kind, size = p.at(text[skip:]); kind != pieceSpace {
+			break
+		}
+		if skip += size; skip == len(text) {
+			return skip, 0
+		}
+	}
+	n = size
+	for kind == pieceInner && skip+n < len(text) {
+		if kind, size = p.at(text[skip+n:]); kind == pieceInner {
+			n += size
+		}
+	}
+	return skip, n
 }
 
 // at returns the kind and the length of the first character.
@@ -90,45 +94,54 @@ func (p *bertPlan) at(text []byte) (pieceKind, int) {
 }
 
 func (p *bertPlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	p.eachWord(e, piece, func(word []byte) {
+		e.tokens = p.model.tokenize(e.tokens[:0], word, nil)
+		dst = appendWord(dst, e.tokens)
+	})
+	return dst
+}
+
+// eachWord calls do with the words of a piece, normalized. They lie in the buffers of e.
+func (p *bertPlan) eachWord(e *Encoder, piece []byte, do func(word []byte)) {
 	e.runes = p.spread(e.runes[:0], piece)
 	if p.norm.stripAccents {
 		p.reorder(e.runes)
 	}
-	word := e.bytes[:0]
-	flush := func() {
-		if len(word) > 0 {
-			e.tokens = p.model.tokenize(e.tokens[:0], word, nil)
-			dst = appendWord(dst, e.tokens)
-			word = word[:0]
-		}
-	}
-	emit := func(r rune) {
-		c := p.class.of(r)
-		if c&(isSpace|isPunctuation) != 0 {
-			flush()
-		}
-		if c&isSpace == 0 {
-			word = utf8.AppendRune(word, r)
-		}
-		if c&isPunctuation != 0 {
-			flush()
-		}
-	}
+	e.bytes = e.bytes[:0]
 	for _, r := range e.runes {
 		c := p.class.of(r)
 		switch {
 		case p.norm.stripAccents && c&isAccent != 0:
 		case p.norm.lowercase && c&hasLower != 0:
 			for _, lower := range lookUp(lowercases, r) {
-				emit(lower)
+				p.addToWord(e, lower, do)
 			}
 		default:
-			emit(r)
+			p.addToWord(e, r, do)
 		}
 	}
-	flush()
-	e.bytes = word
-	return dst
+	endWord(e, do)
+}
+
+// addToWord adds a normalized character to the word in e.bytes, and ends words as bertPreTokenizer does.
+func (p *bertPlan) addToWord(e *Encoder, r rune, do func(word []byte)) {
+	c := p.class.of(r)
+	if c&(isSpace|isPunctuation) != 0 {
+		endWord(e, do)
+	}
+	if c&isSpace == 0 {
+		e.bytes = utf8.AppendRune(e.bytes, r)
+	}
+	if c&isPunctuation != 0 {
+		endWord(e, do)
+	}
+}
+
+func endWord(e *Encoder, do func(word []byte)) {
+	if len(e.bytes) > 0 {
+		do(e.bytes)
+		e.bytes = e.bytes[:0]
+	}
 }
 
 // spread appends the characters of a piece as far as they can be normalized one by one: cleaned, Chinese set apart, decomposed.

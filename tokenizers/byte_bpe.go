@@ -6,29 +6,15 @@ type byteBPE struct {
 	model  *bpe
 	byteID [256]uint32       // noID where the vocabulary lacks the byte
 	whole  map[string]uint32 // words that are taken whole, by their bytes; nil where none are
-	class  *classTable
-	ascii  [256]uint8 // kind of word that a byte is of
+	cutter *gpt2Cutter
 }
 
-// The kinds of ASCII bytes, as the splitting regular expression sees them. Equal kinds make a word.
-const (
-	kindOther uint8 = iota
-	kindLetter
-	kindNumber
-	kindSpace
-	kindWide // begins or continues a character that is not ASCII
-)
-
 func newByteBPE(level *byteLevel, model *bpe) *byteBPE {
-	p := &byteBPE{level: level, model: model, class: charClasses()}
+	p := &byteBPE{level: level, model: model, cutter: newGPT2Cutter()}
 	for b := range 256 {
 		p.byteID[b] = noID
 		if id, ok := model.tokenID(string(byteChars[b])); ok {
 			p.byteID[b] = id
-		}
-		p.ascii[b] = kindWide
-		if b < 0x80 {
-			p.ascii[b] = kindOf(p.class.of(rune(b)))
 		}
 	}
 	if model.ignoreMerges {
@@ -42,18 +28,6 @@ func newByteBPE(level *byteLevel, model *bpe) *byteBPE {
 	return p
 }
 
-func kindOf(c charClass) uint8 {
-	switch {
-	case c&isLetter != 0:
-		return kindLetter
-	case c&isNumber != 0:
-		return kindNumber
-	case c&isSpace != 0:
-		return kindSpace
-	}
-	return kindOther
-}
-
 func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	if p.level.addPrefixSpace && text[0] != ' ' {
 		e.bytes = append(append(e.bytes[:0], ' '), text...)
@@ -63,43 +37,11 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 		return e.appendCached(p, dst, text, len(text))
 	}
 	for len(text) > 0 {
-		n := p.word(text)
+		n := p.cutter.word(text)
 		dst = e.appendCached(p, dst, text, n)
 		text = text[n:]
 	}
 	return dst
-}
-
-// word is gpt2Word with a short way for ASCII.
-func (p *byteBPE) word(text []byte) int {
-	i := 0
-	if text[0] == ' ' && len(text) > 1 {
-		i = 1
-	}
-	kind := p.ascii[text[i]]
-	if kind == kindSpace || kind == kindWide || text[0] == '\'' {
-		return gpt2Word(text)
-	}
-	i++
-	for i < len(text) && p.ascii[text[i]] == kind {
-		i++
-	}
-	if i < len(text) && p.ascii[text[i]] == kindWide {
-		return p.wideWord(text, i, kind)
-	}
-	return i
-}
-
-// wideWord goes on with a word of a kind at i, where a character that is not ASCII stands.
-func (p *byteBPE) wideWord(text []byte, i int, kind uint8) int {
-	for i < len(text) {
-		c, size := p.class.kind(text[i:])
-		if kindOf(c) != kind {
-			break
-		}
-		i += size
-	}
-	return i
 }
 
 // smallWord is the most bytes that are merged by looking at all pairs again after each merge, which is faster than a heap for few of them.

@@ -76,3 +76,73 @@ func (t *classTable) run(text []byte, kind charClass, n int) int {
 	}
 	return n
 }
+
+// The kinds of ASCII bytes, as the splitting regular expression sees them. Equal kinds make a word.
+const (
+	kindOther uint8 = iota
+	kindLetter
+	kindNumber
+	kindSpace
+	kindWide // begins or continues a character that is not ASCII
+)
+
+// gpt2Cutter is gpt2Word with a short way for ASCII.
+type gpt2Cutter struct {
+	class *classTable
+	ascii [256]uint8 // kind of word that a byte is of
+}
+
+func newGPT2Cutter() *gpt2Cutter {
+	p := &gpt2Cutter{class: charClasses()}
+	for b := range 256 {
+		p.ascii[b] = kindWide
+		if b < 0x80 {
+			p.ascii[b] = kindOf(p.class.of(rune(b)))
+		}
+	}
+	return p
+}
+
+func kindOf(c charClass) uint8 {
+	switch {
+	case c&isLetter != 0:
+		return kindLetter
+	case c&isNumber != 0:
+		return kindNumber
+	case c&isSpace != 0:
+		return kindSpace
+	}
+	return kindOther
+}
+
+// word returns the length of the first word of text, which is not empty.
+func (p *gpt2Cutter) word(text []byte) int {
+	i := 0
+	if text[0] == ' ' && len(text) > 1 {
+		i = 1
+	}
+	kind := p.ascii[text[i]]
+	if kind == kindSpace || kind == kindWide || text[0] == '\'' {
+		return gpt2Word(text)
+	}
+	i++
+	for i < len(text) && p.ascii[text[i]] == kind {
+		i++
+	}
+	if i < len(text) && p.ascii[text[i]] == kindWide {
+		return p.wideWord(text, i, kind)
+	}
+	return i
+}
+
+// wideWord goes on with a word of a kind at i, where a character that is not ASCII stands.
+func (p *gpt2Cutter) wideWord(text []byte, i int, kind uint8) int {
+	for i < len(text) {
+		c, size := p.class.kind(text[i:])
+		if kindOf(c) != kind {
+			break
+		}
+		i += size
+	}
+	return i
+}
