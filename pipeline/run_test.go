@@ -66,7 +66,6 @@ type testSource struct {
 	plan   *schemas.Plan
 	lane   int
 	at     schemas.Cursor
-	offset int64
 	closed *atomic.Int64
 }
 

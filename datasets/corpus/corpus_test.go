@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -46,11 +51,7 @@ func compress(t testing.TB, compression string, parts ...string) []byte {
 		case corpus.Zstd:
 			w, err = zstd.NewWriter(&out, zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<10))
 		case corpus.Bzip2:
-			cmd := exec.Command("bzip2", "-1c")
-			cmd.Stdin, cmd.Stdout = strings.NewReader(part), &out
-			if err := cmd.Run(); err != nil {
-				t.Skipf("bzip2 can't be run to make the input: %v", err)
-			}
+			out.Write(bzip2(t, part))
 			continue
 		}
 		if err != nil {
@@ -64,6 +65,33 @@ func compress(t testing.TB, compression string, parts ...string) []byte {
 		}
 	}
 	return out.Bytes()
+}
+
+var update = flag.Bool("update", false, "make the files of testdata/bzip2 again, by the bzip2 command")
+
+// bzip2 compresses text. Go has no encoder: what the bzip2 command makes of the small texts of these tests lies in testdata, by digest.
+func bzip2(t testing.TB, text string) []byte {
+	t.Helper()
+	hash := sha256.Sum256([]byte(text))
+	golden := filepath.Join("testdata", "bzip2", hex.EncodeToString(hash[:8])+".bz2")
+	data, err := os.ReadFile(golden)
+	if err == nil && !*update {
+		return data
+	}
+	cmd := exec.Command("bzip2", "-1c")
+	cmd.Stdin = strings.NewReader(text)
+	if data, err = cmd.Output(); err != nil {
+		t.Skipf("bzip2 can't be run to make the input: %v", err)
+	}
+	if *update && len(data) < 8<<10 {
+		if err := os.MkdirAll(filepath.Dir(golden), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return data
 }
 
 var modTime = time.Unix(1_700_000_000, 0)

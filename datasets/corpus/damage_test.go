@@ -182,17 +182,20 @@ func TestChangedFile(t *testing.T) {
 		"touched":      func(f *fstest.MapFile) { f.ModTime = f.ModTime.Add(time.Second) },
 		"other file":   func(f *fstest.MapFile) { f.Data = []byte("{}") },
 		"now nothing":  func(f *fstest.MapFile) { f.Data = nil },
+		"gone":         nil,
 		"cut, unknown": nil,
 	}
 	for _, c := range compressions {
 		for name, change := range changes {
 			t.Run(c+"/"+name, func(t *testing.T) {
-				data, _ := damageSource(t, c, 2, 500)
+				data, _ := damageSource(t, c, 2, 200)
 				st := newStorage(map[string][]byte{"in.jsonl": data})
 				source := corpus.Source{Name: "s", Paths: []string{"/data"}, Compression: c, Storage: st.open}
 				p := plan(t, 1<<20, source)
 				file := st.files["data/in.jsonl"]
-				if change == nil {
+				if name == "gone" {
+					delete(st.files, "data/in.jsonl")
+				} else if change == nil {
 					// Size and time stay as they were, as when a server lies.
 					p.Files[0].Size, file.Data = int64(len(data)), data
 					st.cut = int64(len(data) / 2)
@@ -230,6 +233,20 @@ func TestChangedFile(t *testing.T) {
 					t.Errorf("changed while it was read: %v", err)
 				}
 			})
+		}
+	}
+}
+
+// A frame can ask for a window of terabytes.
+func TestZstdWindow(t *testing.T) {
+	for _, window := range []byte{0xff, (31 - 10) << 3} {
+		// Magic, descriptor of a frame of unknown size, window, a last raw block of 3 bytes.
+		frame := append([]byte("\x28\xb5\x2f\xfd\x00"), window, 3<<3|1, 0, 0, 'a', 'b', '\n')
+		st := newStorage(map[string][]byte{"in.txt.zst": append(compress(t, corpus.Zstd, "one\n"), frame...)})
+		source := corpus.Source{Name: "s", Paths: []string{"/data"}, Document: corpus.ByLine, Storage: st.open}
+		rows := readAll(t, plan(t, 1<<20, source), 1<<20, source)
+		if len(rows) != 3 || string(rows[0].Text) != "one" || !isCorrupt(rows[1]) || !strings.Contains(rows[1].Detail, "window") {
+			t.Errorf("window %#x: %s", window, show(rows))
 		}
 	}
 }

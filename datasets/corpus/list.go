@@ -60,8 +60,8 @@ func (s *Source) list(ctx context.Context, index int32) (root string, files []sc
 	w := walker{ctx: ctx, fsys: s.Storage(root), root: root}
 	for _, p := range patterns {
 		before := len(w.files)
-		rel := strings.TrimPrefix(strings.TrimPrefix(p.folder, root), "/")
-		if err := w.expand(cmp.Or(rel, "."), p.elements, nil); err != nil {
+		below := strings.TrimPrefix(strings.TrimPrefix(p.folder, root), "/")
+		if err := w.expand(path.Join(below, p.file, "."), p.elements, nil); err != nil {
 			return "", nil, err
 		}
 		if len(w.files) == before {
@@ -69,8 +69,9 @@ func (s *Source) list(ctx context.Context, index int32) (root string, files []sc
 		}
 	}
 	slices.Sort(w.files)
+	buf := make([]byte, 256<<10)
 	for _, name := range slices.Compact(w.files) {
-		f, err := s.describe(ctx, w.fsys, root, name)
+		f, err := s.describe(ctx, w.fsys, root, name, buf)
 		if err != nil {
 			return "", nil, err
 		}
@@ -83,8 +84,9 @@ func (s *Source) list(ctx context.Context, index int32) (root string, files []sc
 // pattern is one of the paths of a source, absolute and with slashes.
 type pattern struct {
 	given    string
-	folder   string   // the longest beginning without special characters that can be a folder
-	elements []string // what follows: names and patterns
+	folder   string   // a folder that is there
+	file     string   // a file in it, or
+	elements []string // names and globs of what is below it; none for all of it
 }
 
 func (s *Source) parse(given string) (pattern, error) {
@@ -98,8 +100,7 @@ func (s *Source) parse(given string) (pattern, error) {
 	case err == nil && info.IsDir():
 		return p, nil
 	case err == nil:
-		dir, name := path.Split(p.folder)
-		p.folder, p.elements = path.Clean(dir), []string{quoteMeta(name)}
+		p.folder, p.file = path.Dir(p.folder), path.Base(p.folder)
 		return p, nil
 	case !hasMeta(p.folder) || !errors.Is(err, fs.ErrNotExist):
 		return pattern{}, fmt.Errorf("%s: %w", given, err)
@@ -125,11 +126,6 @@ func (s *Source) stat(name string) (fs.FileInfo, error) {
 }
 
 func hasMeta(name string) bool { return strings.ContainsAny(name, `*?[\`) }
-
-// quoteMeta makes a pattern that matches name alone.
-func quoteMeta(name string) string {
-	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(name)
-}
 
 // commonRoot is the longest folder that all patterns lie below.
 func commonRoot(patterns []pattern) string {
@@ -174,6 +170,13 @@ func (w *walker) expand(name string, elements []string, above []fs.FileInfo) err
 		return fmt.Errorf("%s leads back to a folder above it, or too many folders deep: remove the link or list other paths", w.display(name))
 	}
 	above = append(above, info)
+	if len(elements) > 0 && !hasMeta(elements[0]) {
+		next := path.Join(name, elements[0])
+		if _, err := fs.Stat(w.fsys, next); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return w.expand(next, elements[1:], above)
+	}
 	entries, err := fs.ReadDir(w.fsys, name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.display(name), err)
@@ -232,7 +235,7 @@ func (w *walker) isFolder(name string, e fs.DirEntry) bool {
 func (w *walker) display(name string) string { return path.Join(w.root, name) }
 
 // describe reads a file for its digest and tells its format and compression.
-func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string) (schemas.File, error) {
+func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string, buf []byte) (schemas.File, error) {
 	display := path.Join(root, name)
 	before, err := fs.Stat(fsys, name)
 	if err != nil {
@@ -243,7 +246,7 @@ func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string) (s
 		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
 	}
 	defer file.Close()
-	hash, head, size, err := digest(ctx, file)
+	hash, head, size, err := digest(ctx, file, buf)
 	if err != nil {
 		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
 	}
@@ -267,10 +270,9 @@ func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string) (s
 	return f, nil
 }
 
-// digest reads all of r. Head is how it begins.
-func digest(ctx context.Context, r io.Reader) (hash string, head []byte, size int64, err error) {
+// digest reads all of r by way of buf. Head is how it begins.
+func digest(ctx context.Context, r io.Reader, buf []byte) (hash string, head []byte, size int64, err error) {
 	h := sha256.New()
-	buf := make([]byte, 256<<10)
 	for {
 		if err := ctx.Err(); err != nil {
 			return "", nil, 0, err

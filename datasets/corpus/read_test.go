@@ -3,6 +3,7 @@ package corpus_test
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ var samples = []sample{
 		ext:    ".txt",
 		source: corpus.Source{MaxRecordBytes: 500},
 		parts:  []string{" ", big, "\n"},
-		want: `0@1#0 lead 1 bytes 1001 unreadable 0 record-too-large: 1001 bytes, and max_record_bytes is 500
+		want: `0@1#0 lead 1 bytes 1001 unreadable 0 record-too-large: 1001 bytes, and max_record_bytes is 500: to read it in parts, set document to paragraph or line
 0@1002#1 lead 0 end
 `,
 	},
@@ -195,6 +196,32 @@ func records(rows []schemas.Row) string {
 		}
 	}
 	return out.String()
+}
+
+// A reader works in the goroutine of its caller.
+func TestReadStartsNoGoroutine(t *testing.T) {
+	eachSample(t, func(t *testing.T, s sample, _ []byte, _ *storage, source corpus.Source) {
+		p := plan(t, 1<<20, source)
+		opener, err := corpus.NewOpener(p, source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := runtime.NumGoroutine()
+		r, err := opener.Open(t.Context(), 0, p.Start(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := schemas.Batch{Limit: 1}
+		if err := r.Read(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if n := runtime.NumGoroutine(); n > before {
+			t.Errorf("%d goroutines, %d before", n, before)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestReadCanceled(t *testing.T) {

@@ -289,7 +289,11 @@ func (s *splitReader) append(b *schemas.Batch) {
 		}
 	case oversizedFrame:
 		row.Bytes = f.length
-		quarantine(tooLarge, fmt.Sprintf("%d bytes, and max_record_bytes is %d", f.length, s.source.MaxRecordBytes))
+		hint := ""
+		if s.format == Text && s.source.Document == ByFile {
+			hint = ": to read it in parts, set document to paragraph or line"
+		}
+		quarantine(tooLarge, fmt.Sprintf("%d bytes, and max_record_bytes is %d%s", f.length, s.source.MaxRecordBytes, hint))
 	case damagedFrame:
 		row.Unreadable = f.length
 		quarantine(s.damage())

@@ -1,5 +1,8 @@
 package corpus
 
+// Version of the reader: raised when the same files give other rows.
+const Version = 1
+
 // Reasons for which the reader quarantines a record. A schemas.Verdict of stage 0 refers to them by index.
 var Reasons = []string{
 	invalidJSON:   "invalid-json",

@@ -64,7 +64,10 @@ func (w *window) makeRoom(allow func(size int64) error) error {
 	case size > keepWindowBytes && len(shown) < windowBytes:
 		size = 0
 	case len(shown) == size:
-		size = min(max(2*size, windowBytes), max(w.max, windowBytes))
+		size *= 2
+		if size > w.max-windowBytes { // close to what is needed at most
+			size = w.max
+		}
 		if size > windowBytes {
 			if err := allow(int64(size)); err != nil {
 				return err

@@ -63,9 +63,7 @@ func buildDataset(t testing.TB, n, rowsPerShard int) (dir string, m *schemas.Man
 	}
 	for name, content := range map[string][]byte{"tokenizer.json": tokenizer, "ledger.jsonl": []byte(ledger + "\n"), "manifest.json": encoded,
 		"quarantine/00000.jsonl": []byte("{}\n")} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(dir, name), content)
 	}
 	return dir, m
 }
@@ -120,9 +118,7 @@ func TestVerifyFindsFlippedBits(t *testing.T) {
 		for range 120 {
 			bit := r.IntN(8 * len(content))
 			content[bit/8] ^= 1 << (bit % 8)
-			if err := os.WriteFile(path, content, 0o666); err != nil {
-				t.Fatal(err)
-			}
+			write(t, path, content)
 			err := Verify(t.Context(), dir, nil)
 			if err == nil {
 				t.Errorf("%s: bit %d is flipped, no error", name, bit)
@@ -131,9 +127,7 @@ func TestVerifyFindsFlippedBits(t *testing.T) {
 			}
 			content[bit/8] ^= 1 << (bit % 8)
 		}
-		if err := os.WriteFile(path, content, 0o666); err != nil {
-			t.Fatal(err)
-		}
+		write(t, path, content)
 	}
 	if err := Verify(t.Context(), dir, nil); err != nil {
 		t.Fatalf("all is put right again: %v", err)
@@ -187,13 +181,6 @@ func TestVerifySeesContent(t *testing.T) {
 				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
 		})
-	}
-}
-
-func write(t *testing.T, path string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, content, 0o666); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -2,6 +2,8 @@ package shards
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +11,24 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/schemas"
+)
+
+// What a pipeline asks of its outputs and sources.
+type (
+	part interface {
+		Append(rows []schemas.Row) (taken int, full bool, err error)
+		Finish() (rows, tokens int64, err error)
+	}
+	source interface {
+		Read(ctx context.Context, b *schemas.Batch) error
+		Close() error
+	}
+)
+
+var (
+	_ part   = (*Writer)(nil)
+	_ part   = (*SpillWriter)(nil)
+	_ source = (*SpillReader)(nil)
 )
 
 const endOfDocument = 0
@@ -68,11 +88,20 @@ func put(t testing.TB, dir, name string, arrowFile, index []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name+".arrow")
 	for p, b := range map[string][]byte{path: arrowFile, IndexPath(path): index} {
-		if err := os.WriteFile(p, b, 0o666); err != nil {
-			t.Fatal(err)
-		}
+		write(t, p, b)
 	}
 	return path
+}
+
+// write makes a new file: some file systems wait for the disk when a file is truncated and written again.
+func write(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func openShard(t testing.TB, path string) *Shard {

@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"datasets/shards":     {"schemas"},
 	"datasets/loader":     {"schemas", "datasets/shards", "stages/mask"},
 	"tokenizers":          {},
-	"trainer":             {"schemas", "trainer/params", "trainer/optim", "trainer/checkpoint"},
+	"trainer":             {"schemas", "trainer/params", "trainer/kernels", "trainer/optim", "trainer/checkpoint"},
 	"trainer/params":      {},
 	"trainer/kernels":     {},
 	"trainer/fused":       {"schemas", "trainer/params", "trainer/kernels"},
@@ -40,6 +40,12 @@ var rooms = map[string][]string{
 	"cmd/train":           {"schemas", "trainer", "trainer/model", "trainer/optim", "trainer/params", "trainer/checkpoint", "trainer/kernels", "datasets/loader", "datasets/shards", "stages/mask", "tokenizers"},
 	"internal/quickstart": {},
 	"internal/realdata":   {},
+	"internal/roughtext":  {},
+
+	// What the scripts in conformance/ run on our side.
+	"conformance/tokenizers/encode": {"tokenizers"},
+	"conformance/tokenizers/train":  {"tokenizers"},
+	"conformance/tokenizers/lines":  {"internal/roughtext"},
 }
 
 // homes lists third-party packages that only one room may know.
