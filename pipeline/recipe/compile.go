@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -138,6 +139,9 @@ type tokenizer struct {
 }
 
 func loadTokenizer(r *Recipe) (*tokenizer, error) {
+	if r.Tokenizer.File == "" {
+		return nil, errors.New("tokenizer.file: name a tokenizer.json")
+	}
 	t, err := tokenizers.LoadFile(r.Tokenizer.File)
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
