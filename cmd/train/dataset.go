@@ -23,12 +23,12 @@ type dataset struct {
 }
 
 // openDataset opens the dataset in dir and refuses a tokenizer.json that is not the one that made it.
-func openDataset(dir string) (*dataset, error) {
+func openDataset(dir string) (opened *dataset, err error) {
 	d, err := shards.OpenDataset(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
+	defer closing(&err, d)
 	t, err := datasetTokenizer(dir, d.Manifest().Tokenizer)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", dir, err)

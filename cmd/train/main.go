@@ -99,6 +99,9 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// closing closes c, at the end of a function that returns *err.
+func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }
+
 // required names the first of the flags that was not given.
 func required(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
