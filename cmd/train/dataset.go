@@ -113,6 +113,9 @@ func (f *batchFlags) loaderOptions(d *dataset, o objective, split string, seed u
 	}
 	options.Template, options.MaskRatePPM = template, uint32(f.maskRate*1e6+0.5)
 	if f.wholeWords {
+		if d.manifest.Tokenizer.Model != "WordPiece" {
+			return options, fmt.Errorf("--whole-words needs a dataset with a WordPiece tokenizer, %s has %s", d.dir, d.manifest.Tokenizer.Model)
+		}
 		options.WordStart = d.startsWord
 	}
 	return options, nil

@@ -266,7 +266,9 @@ func (p *pretrain) batches(d *dataset, show *progress) (train, heldOut *loader.L
 		}
 		return loader.Open(p.data, o)
 	}
-	if train, err = open(loader.Train); err != nil {
+	if train, err = open(loader.Train); errors.Is(err, loader.ErrTooSmall) {
+		return nil, nil, fmt.Errorf("--seq-len %d: %w", p.batch.length, err)
+	} else if err != nil {
 		return nil, nil, err
 	}
 	heldOut, err = open(loader.HeldOut)
