@@ -1,6 +1,9 @@
 // Package shards stores documents as token ids: a writer and a memory-mapped reader of Arrow shards with their index, the manifest of
 // a dataset and its verification, and the spill files that carry text from one pass of a run to the next.
 //
+// Readers start with OpenDataset, or with Open for a single shard; Verify checks everything. Writers are NewWriter, EncodeManifest and
+// NewSpillWriter. Files come from strangers: what does not fit is an error that is ErrCorrupt and names the file and the field.
+//
 // # A shard
 //
 // A shard is two files. Every Arrow library reads the first alone; the second is what makes it quick and safe to map.

@@ -203,11 +203,11 @@ func guardBatch(data []byte, x *Index, i int) error {
 
 // guardBuffers checks the columns of a batch: lengths, no nulls, and buffers that have the right size and lie in the body.
 func guardBuffers(batch table, e *BatchInfo, tokenBytes int, bodyBytes int64) error {
-	const any = -1
+	const anyBytes = -1
 	rows := int64(e.Rows)
 	nodes := [...]int64{rows, e.Tokens, rows, rows, rows}
 	ends := 4 * (rows + 1)
-	sizes := [...]int64{0, ends, 0, e.Tokens * int64(tokenBytes), 0, ends, any, 0, ends, any, 0, 8 * rows}
+	sizes := [...]int64{0, ends, 0, e.Tokens * int64(tokenBytes), 0, ends, anyBytes, 0, ends, anyBytes, 0, 8 * rows}
 	if batch.count(slotBatchNodes) != len(nodes) || batch.count(slotBatchBuffers) != len(sizes) {
 		return fmt.Errorf("%d arrays and %d buffers, not %d and %d",
 			batch.count(slotBatchNodes), batch.count(slotBatchBuffers), len(nodes), len(sizes))
@@ -222,7 +222,7 @@ func guardBuffers(batch table, e *BatchInfo, tokenBytes int, bodyBytes int64) er
 	b = batch.structs(slotBatchBuffers, len(sizes), bufferBytes)
 	for i, want := range sizes {
 		r := Range{int64(binary.LittleEndian.Uint64(b[i*bufferBytes:])), int64(binary.LittleEndian.Uint64(b[i*bufferBytes+8:]))}
-		if !r.within(Range{0, bodyBytes}) || want != any && r.Bytes != want {
+		if !r.within(Range{0, bodyBytes}) || want != anyBytes && r.Bytes != want {
 			return fmt.Errorf("buffer %d: %v is not possible here", i, r)
 		}
 	}

@@ -2,6 +2,7 @@ package shards
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,24 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/schemas"
+)
+
+// What a pipeline asks of its outputs and sources.
+type (
+	part interface {
+		Append(rows []schemas.Row) (taken int, full bool, err error)
+		Finish() (rows, tokens int64, err error)
+	}
+	source interface {
+		Read(ctx context.Context, b *schemas.Batch) error
+		Close() error
+	}
+)
+
+var (
+	_ part   = (*Writer)(nil)
+	_ part   = (*SpillWriter)(nil)
+	_ source = (*SpillReader)(nil)
 )
 
 const endOfDocument = 0

@@ -54,7 +54,7 @@ type SpillWriter struct {
 	first schemas.Pos
 	last  schemas.Pos
 	out   []byte
-	total SpillOptions // bytes and rows so far
+	done  SpillOptions // bytes and rows taken so far
 }
 
 // NewSpillWriter starts a spill on w.
@@ -81,7 +81,7 @@ func (s *SpillWriter) Append(rows []schemas.Row) (taken int, full bool, err erro
 		if err := s.append(&rows[i]); err != nil {
 			return i, false, err
 		}
-		if s.total.MaxBytes >= s.opts.MaxBytes || s.total.MaxRows >= s.opts.MaxRows {
+		if s.done.MaxBytes >= s.opts.MaxBytes || s.done.MaxRows >= s.opts.MaxRows {
 			return i + 1, true, nil
 		}
 	}
@@ -96,7 +96,7 @@ func (s *SpillWriter) append(row *schemas.Row) error {
 		return fmt.Errorf("spill row %v: %d bytes are more than the %d that a row can have", p, size, maxSpillRow)
 	case p.File < 0 || p.Split < 0 || p.Part < 0 || p.Offset < 0 || p.Record < 0:
 		return fmt.Errorf("spill row %v: its position is negative", p)
-	case s.total.MaxRows > 0 && comparePositions(s.last, p) >= 0:
+	case s.done.MaxRows > 0 && comparePositions(s.last, p) >= 0:
 		return fmt.Errorf("spill row %v: it can't follow %v", p, s.last)
 	}
 	if s.rows > 0 && size+maxSpillVarints > spillBlock {
@@ -113,8 +113,8 @@ func (s *SpillWriter) append(row *schemas.Row) error {
 	s.raw = append(append(s.raw, row.ID...), row.Text...)
 	s.rows++
 	s.last = p
-	s.total.MaxBytes += int64(size)
-	s.total.MaxRows++
+	s.done.MaxBytes += int64(size)
+	s.done.MaxRows++
 	if len(s.raw) >= spillBlock {
 		return s.flush()
 	}
@@ -170,9 +170,9 @@ func (s *SpillWriter) Finish() (rows, tokens int64, err error) {
 	}
 	le := binary.LittleEndian
 	b := le.AppendUint64(s.index, uint64(len(s.index)/spillIndexEntry))
-	b = le.AppendUint64(b, uint64(s.total.MaxRows))
+	b = le.AppendUint64(b, uint64(s.done.MaxRows))
 	b = append(le.AppendUint64(b, xxh3.Hash(b)), spillMagic...)
-	return s.total.MaxRows, 0, s.write(b)
+	return s.done.MaxRows, 0, s.write(b)
 }
 
 // Spill reads a spill. Its methods are safe for many goroutines if its ReaderAt is.

@@ -3,6 +3,7 @@ package shards
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/schemas"
+	"github.com/zeebo/xxh3"
 )
 
 // spilled writes rows to a spill.
@@ -112,7 +114,7 @@ func TestSpill(t *testing.T) {
 func TestSpillFrom(t *testing.T) {
 	rows := texts(3000, 700)
 	file := spilled(t, rows, SpillOptions{MaxRows: 1 << 40, MaxBytes: 1 << 40})
-	for i := 0; i < len(rows); i += 61 {
+	for i := 0; i < len(rows); i += 307 {
 		c := schemas.Cursor{Split: rows[i].Pos.Split, Record: rows[i].Pos.Record}
 		for i > 0 && rows[i-1].Pos.Split == c.Split && rows[i-1].Pos.Record == c.Record {
 			i--
@@ -194,7 +196,7 @@ func TestSpillRefuses(t *testing.T) {
 func TestSpillFailingWriter(t *testing.T) {
 	rows := texts(200, 100)
 	size := len(spilled(t, rows, SpillOptions{}))
-	for room := 0; room < size; room += 1 + size/50 {
+	for room := 0; room < size; room += 1 + size/20 {
 		w, err := NewSpillWriter(&fullDisk{room: room}, SpillOptions{})
 		if err == nil {
 			if _, _, err = w.Append(rows); err == nil {
@@ -263,12 +265,61 @@ func TestSpillDamage(t *testing.T) {
 	}
 }
 
+// forgeSpill makes the checksums of a spill fit, as someone would who builds a hostile one.
+func forgeSpill(file []byte) []byte {
+	le := binary.LittleEndian
+	trailer := len(file) - spillTrailer
+	if trailer < spillHeader {
+		return file
+	}
+	n := le.Uint64(file[trailer:])
+	if n > uint64(trailer-spillHeader)/spillIndexEntry {
+		return file
+	}
+	index := trailer - int(n)*spillIndexEntry
+	end := index
+	for i := int(n) - 1; i >= 0; i-- {
+		start := le.Uint64(file[index+i*spillIndexEntry:])
+		if start >= uint64(spillHeader) && start+spillBlockHeader <= uint64(end) {
+			le.PutUint64(file[start+12:], blockChecksum(file[start:end]))
+			end = int(start)
+		}
+	}
+	le.PutUint64(file[trailer+16:], xxh3.Hash(file[index:trailer+16]))
+	return file
+}
+
+// TestSpillHostile changes a spill and its checksums with it: whatever comes out, nothing may break.
+func TestSpillHostile(t *testing.T) {
+	file := spilled(t, texts(30, -1), SpillOptions{})
+	r := rand.New(rand.NewPCG(6, 6))
+	refused := 0
+	for range 1000 {
+		broken := bytes.Clone(file)
+		at := r.IntN(len(file))
+		if r.IntN(2) == 0 { // the header of the block, the index or the trailer
+			at = [...]int{spillHeader, len(file) - spillTrailer - spillIndexEntry}[r.IntN(2)] + r.IntN(spillIndexEntry)
+		}
+		broken[at] = byte(r.Uint32())
+		if _, err := drain(t.Context(), forgeSpill(broken)); err != nil {
+			refused++
+		}
+	}
+	if refused < 300 {
+		t.Errorf("%d of 1000 hostile spills were refused: the test does not reach what it should", refused)
+	}
+}
+
+// FuzzSpill reads hostile spills whose checksums fit.
 func FuzzSpill(f *testing.F) {
 	file := spilled(f, texts(20, -1), SpillOptions{})
+	if n, err := drain(f.Context(), forgeSpill(bytes.Clone(file))); n != 20 || err != nil {
+		f.Fatalf("a sound spill has %d rows, error %v", n, err)
+	}
 	f.Add(file)
 	f.Add(file[:len(file)/2])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, file []byte) {
-		_, _ = drain(t.Context(), file)
+		_, _ = drain(t.Context(), forgeSpill(bytes.Clone(file)))
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"unicode/utf8"
 
@@ -74,7 +75,7 @@ type verifier struct {
 }
 
 // checks yields each check under the path that it is about.
-func (v *verifier) checks() func(yield func(string, func(context.Context) error) bool) {
+func (v *verifier) checks() iter.Seq2[string, func(context.Context) error] {
 	return func(yield func(string, func(context.Context) error) bool) {
 		tokenizer := &v.manifest.Tokenizer
 		if !yield(tokenizer.File, func(ctx context.Context) error { return v.checkDigest(ctx, tokenizer.File, tokenizer.Digest, -1) }) {

@@ -233,7 +233,7 @@ func (b *openBatch) columns(tokenBytes int) (cols [columnCount]arrow.Array, body
 		body += padded(int64(len(p)))
 		return memory.NewBufferBytes(p)
 	}
-	make1 := func(dt arrow.DataType, n int64, buffers []*memory.Buffer, children ...arrow.ArrayData) *array.Data {
+	newData := func(dt arrow.DataType, n int64, buffers []*memory.Buffer, children ...arrow.ArrayData) *array.Data {
 		return array.NewData(dt, int(n), buffers, children, 0, 0)
 	}
 	schema := arrowSchema(tokenBytes)
@@ -242,12 +242,12 @@ func (b *openBatch) columns(tokenBytes int) (cols [columnCount]arrow.Array, body
 		values = bytesOf(b.wide)
 	}
 	rows := int64(b.rows())
-	ids := make1(tokenType(tokenBytes), b.tokens(), []*memory.Buffer{nil, buffer(values)})
+	ids := newData(tokenType(tokenBytes), b.tokens(), []*memory.Buffer{nil, buffer(values)})
 	data := [columnCount]*array.Data{
-		columnTokens: make1(schema.Field(columnTokens).Type, rows, []*memory.Buffer{nil, buffer(bytesOf(b.lists))}, ids),
-		columnID:     make1(arrow.BinaryTypes.String, rows, []*memory.Buffer{nil, buffer(bytesOf(b.ids.ends)), buffer(b.ids.data)}),
-		columnSource: make1(arrow.BinaryTypes.String, rows, []*memory.Buffer{nil, buffer(bytesOf(b.sources.ends)), buffer(b.sources.data)}),
-		columnOffset: make1(arrow.PrimitiveTypes.Int64, rows, []*memory.Buffer{nil, buffer(bytesOf(b.offsets))}),
+		columnTokens: newData(schema.Field(columnTokens).Type, rows, []*memory.Buffer{nil, buffer(bytesOf(b.lists))}, ids),
+		columnID:     newData(arrow.BinaryTypes.String, rows, []*memory.Buffer{nil, buffer(bytesOf(b.ids.ends)), buffer(b.ids.data)}),
+		columnSource: newData(arrow.BinaryTypes.String, rows, []*memory.Buffer{nil, buffer(bytesOf(b.sources.ends)), buffer(b.sources.data)}),
+		columnOffset: newData(arrow.PrimitiveTypes.Int64, rows, []*memory.Buffer{nil, buffer(bytesOf(b.offsets))}),
 	}
 	ids.Release()
 	for i, d := range data {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -58,7 +59,7 @@ func (r *Recipe) layout(plan *schemas.Plan) (table []schemas.Stage, passes []sch
 		stored += plan.Files[i].Size
 	}
 	parts := int(min(stored/partBytes+1, maxParts))
-	table = []schemas.Stage{{Name: "read", Version: 1, Reasons: corpus.Reasons}}
+	table = []schemas.Stage{{Name: "read", Version: corpus.Version, Reasons: corpus.Reasons}}
 	for _, s := range r.Stages {
 		if s.name == dedupName {
 			name := dedupName
@@ -138,6 +139,9 @@ type tokenizer struct {
 }
 
 func loadTokenizer(r *Recipe) (*tokenizer, error) {
+	if r.Tokenizer.File == "" {
+		return nil, errors.New("tokenizer.file: name a tokenizer.json")
+	}
 	t, err := tokenizers.LoadFile(r.Tokenizer.File)
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)

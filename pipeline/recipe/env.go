@@ -33,6 +33,7 @@ const (
 	minBatchBytes  = 64 << 10
 	// batchFactor is the memory of a batch by its text; pipeline counts credit by it.
 	batchFactor = 6
+	maxBatches  = 1024 // under way, however small they are
 )
 
 // split shares the memory of a run out. A quarter goes to batches, an eighth to the workers' caches, a quarter to sorting. The rest is for what does
@@ -48,6 +49,7 @@ func (e *Env) split() memory {
 		// Each worker has a batch in hand and one more waits, or is being written.
 		m.batch = min(max(m.credit/(2*workers+2)/batchFactor, minBatchBytes), pipeline.DefaultBatchBytes)
 	}
+	m.credit = min(m.credit, maxBatches*batchFactor*m.batch)
 	return m
 }
 

@@ -84,7 +84,8 @@ func New() *Recipe {
 	}
 }
 
-// Default returns the recipe of a run that is given files alone: pages become text, text is cleaned, all is tokenized.
+// Default returns the recipe of a run that is given files alone: pages become text, text is cleaned, all is tokenized. Relative paths are
+// relative to the working folder. Without a tokenizer the recipe is good for Texts only.
 func Default(tokenizer string, files []string) (*Recipe, error) {
 	r := New()
 	r.Sources = []Source{{Paths: files}}
@@ -179,7 +180,6 @@ func (r *Recipe) finish(dir string) error {
 			errs = append(errs, fmt.Errorf("sources.%s: %w", strconv.Itoa(i), err))
 		}
 	}
-	check(r.Tokenizer.File != "", "tokenizer.file: name a tokenizer.json")
 	r.Tokenizer.File = absolute(r.Tokenizer.File)
 	check(r.Lanes.Bytes >= 1 && r.Lanes.Bytes <= maxLimit, "lanes.bytes: %s is not between 1 and %s", r.Lanes.Bytes, Size(maxLimit))
 	check(r.Shards.Tokens >= 1 && r.Shards.Tokens <= maxLimit, "shards.tokens: %s is not between 1 and %s", r.Shards.Tokens, Size(maxLimit))

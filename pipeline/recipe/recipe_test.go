@@ -93,7 +93,6 @@ func TestMistakes(t *testing.T) {
 		{"hostile dashes", strings.Repeat("- ", 1<<19), "r.yaml: brackets or dashes nest too deeply"},
 		{"too large a file", strings.Repeat("# \n", 1<<19), "r.yaml: 1572864 bytes, more than"},
 		{"nothing", "", "sources: name at least one"},
-		{"no tokenizer", "sources: [{paths: [a]}]", "tokenizer.file: name a tokenizer.json"},
 		{"mode", minimal + "on_error: {mode: ignore}", `on_error.mode: "ignore" is neither quarantine nor fail`},
 		{"format", "sources: [{paths: [a], format: csv}]\ntokenizer: {file: t}", `format is "csv"`},
 		{"all mistakes at once", "a: 1\nb: 2\n", "r.yaml:2:1: b: unknown field"},

@@ -1,13 +1,13 @@
 package kernels
 
 // Blocking of the matrix product (Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008): a packed panel of B
-// (kBlock × nr) stays in the first-level cache while the packed rows of A (rowPanels·mr × kBlock) pass by from the second.
+// (kBlock × nr) stays in the first-level cache while the packed rows of a chunk (maxChunkRows × kBlock) pass by from the second.
 const (
 	kBlock = 256
 	// kStride is the distance between rows of packed A: not a multiple of 4096 bytes, so that rows fall into different cache sets.
 	kStride = kBlock + 16
-	// rowPanels is the number of panels of mr rows in one chunk of work.
-	rowPanels = 8
+	// maxChunkRows bounds the rows of a chunk of work.
+	maxChunkRows = 112
 	// packPanels is the number of panels of B that are packed at a time.
 	packPanels = 8
 	// packedFloats bounds the packed part of B.
@@ -140,28 +140,31 @@ func (g *product) pack(index int) {
 	}
 }
 
+// chunkRows is the height of a chunk of C: as many panels of mr rows as fit.
+func (g *product) chunkRows() int { return maxChunkRows / g.mr * g.mr }
+
 // chunkCols is the width of a chunk of C, a multiple of nr: all columns where there are rows enough.
 func (g *product) chunkCols() int {
-	pieces := max(wantChunks/ceilDiv(g.m, rowPanels*g.mr), 1)
+	pieces := max(wantChunks/ceilDiv(g.m, g.chunkRows()), 1)
 	return ceilDiv(max(ceilDiv(g.cols, pieces), minChunkCols), g.nr) * g.nr
 }
 
 func (g *product) chunks() int {
-	return ceilDiv(g.m, rowPanels*g.mr) * ceilDiv(g.cols, g.chunkCols())
+	return ceilDiv(g.m, g.chunkRows()) * ceilDiv(g.cols, g.chunkCols())
 }
 
 // chunk computes one chunk of C.
 func (g *product) chunk(index int, s *Scratch) {
 	width := g.chunkCols()
 	across := ceilDiv(g.cols, width)
-	i0 := index / across * rowPanels * g.mr
-	rows := min(rowPanels*g.mr, g.m-i0)
+	i0 := index / across * g.chunkRows()
+	rows := min(g.chunkRows(), g.m-i0)
 	first := index % across * width
 	last := min(first+width, g.cols)
 	if g.beta != 1 && (g.beta != 0 || g.k == 0) {
 		g.scale(i0, rows, first, last)
 	}
-	packed := grow(&s.a, rowPanels*g.mr*kStride)
+	packed := grow(&s.a, g.chunkRows()*kStride)
 	for k0 := 0; k0 < g.k; k0 += kBlock {
 		kc := min(kBlock, g.k-k0)
 		rowStride, kStep := g.packA(packed, i0, rows, k0, kc)
