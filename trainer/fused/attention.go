@@ -20,8 +20,11 @@ type Attention struct {
 // queryTile is the number of queries of one head whose scores exist at a time.
 const queryTile = 128
 
-// maxSequence bounds the length of a sequence, so that each score has a dropout index of its own.
-const maxSequence = 1 << 24
+// maxSequence and maxHeads bound sizes so that each score has a dropout index of its own, and the distance between two rows of them fits 31 bits.
+const (
+	maxSequence = 1 << 20
+	maxHeads    = 1 << 10
+)
 
 // scratch is the memory of one worker.
 type scratch struct {
@@ -58,8 +61,8 @@ func (g *Graph) Attention(qkv *Tensor, a Attention) *Tensor {
 	if !g.use(kind, qkv, 0) {
 		return nil
 	}
-	if a.Heads < 1 || qkv.Width%(3*a.Heads) != 0 || qkv.Axis != Tokens {
-		g.fail("%s: %d heads do not divide a width of %d into query, key and value", kind, a.Heads, qkv.Width)
+	if a.Heads < 1 || a.Heads > maxHeads || qkv.Width%(3*a.Heads) != 0 || qkv.Axis != Tokens {
+		g.fail("%s: %d heads do not divide a width of %d into query, key and value, or are more than %d", kind, a.Heads, qkv.Width, maxHeads)
 		return nil
 	}
 	width := qkv.Width / 3
