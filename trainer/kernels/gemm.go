@@ -162,7 +162,7 @@ func (g *product) chunk(index int, s *Scratch) {
 	first := index % across * width
 	last := min(first+width, g.cols)
 	if g.beta != 1 && (g.beta != 0 || g.k == 0) {
-		g.scale(i0, rows, first, last)
+		g.applyBeta(i0, rows, first, last)
 	}
 	packed := grow(&s.a, g.chunkRows()*kStride)
 	for k0 := 0; k0 < g.k; k0 += kBlock {
@@ -178,16 +178,14 @@ func (g *product) chunk(index int, s *Scratch) {
 	}
 }
 
-// scale multiplies a part of C with beta; with beta 0 it clears it.
-func (g *product) scale(i0, rows, first, last int) {
+// applyBeta multiplies a part of C with beta; with beta 0 it clears it, whatever it holds.
+func (g *product) applyBeta(i0, rows, first, last int) {
 	for i := i0; i < i0+rows; i++ {
 		row := g.c[i*g.ldc+g.j0+first : i*g.ldc+g.j0+last]
 		if g.beta == 0 {
 			clear(row)
-			continue
-		}
-		for j := range row {
-			row[j] *= g.beta
+		} else {
+			g.scale(row, g.beta)
 		}
 	}
 }
