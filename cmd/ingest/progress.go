@@ -35,7 +35,7 @@ type progressCounts struct {
 	Dropped     int64   `json:"dropped"`     // by this pass
 	Quarantined int64   `json:"quarantined"` // by this pass
 	Tokens      int64   `json:"tokens"`
-	Shards      int64   `json:"commits"`       // by this run
+	Commits     int64   `json:"commits"`       // by this run
 	Seconds     float64 `json:"seconds"`       // since the pass began in this run
 	Rate        float64 `json:"records_per_s"` // of this run
 	ByteRate    float64 `json:"bytes_per_s"`   // of this run
@@ -88,7 +88,7 @@ func (p *progress) event(e pipeline.Event) {
 		c.resumedSize += e.Bytes
 		c.resumedIDs += e.Tokens
 	case pipeline.Committed:
-		c.Shards++
+		c.Commits++
 	}
 	if e.Kind == pipeline.PassFinished || now.After(p.next) {
 		p.next = now.Add(interval)
@@ -122,10 +122,33 @@ func (p *progress) line(pass int, now time.Time, finished bool) {
 			fmt.Fprintf(p.w, "%s\n", line)
 		}
 	case "plain":
-		fmt.Fprintf(p.w, "pass %d/%d %s: %.0f %%, %d records, %s, %d tokens, %d kept, %d dropped, %d quarantined; %.0f records/s, %s/s, %.0f tokens/s; %s\n",
-			pass+1, len(p.plan.Passes), c.Pass, 100*c.Done, c.Records, bytesText(c.Bytes), c.Tokens, c.Kept, c.Dropped, c.Quarantined,
-			c.Rate, bytesText(int64(c.ByteRate)), c.TokenRate, timeText(c, finished))
+		fmt.Fprintf(p.w, "pass %d/%d %s: %.0f %%, %d records%s, %d kept, %d dropped, %d quarantined; %.0f records/s%s; %s\n",
+			pass+1, len(p.plan.Passes), c.Pass, 100*c.Done, c.Records, c.volume(), c.Kept, c.Dropped, c.Quarantined, c.Rate, c.volumeRate(),
+			timeText(c, finished))
 	}
+}
+
+// volume gives the bytes and tokens of a pass, if it has any: only the first pass reads the input, only the last makes tokens.
+func (c *progressCounts) volume() string {
+	var text string
+	if c.Bytes > 0 {
+		text += ", " + bytesText(c.Bytes)
+	}
+	if c.Tokens > 0 {
+		text += fmt.Sprintf(", %d tokens", c.Tokens)
+	}
+	return text
+}
+
+func (c *progressCounts) volumeRate() string {
+	var text string
+	if c.Bytes > 0 {
+		text += ", " + bytesText(int64(c.ByteRate)) + "/s"
+	}
+	if c.Tokens > 0 {
+		text += fmt.Sprintf(", %.0f tokens/s", c.TokenRate)
+	}
+	return text
 }
 
 func timeText(c *progressCounts, finished bool) string {

@@ -163,13 +163,8 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	plan, err := recipe.Compile(ctx, env, r)
-	if err != nil {
-		return err
-	}
-	show.start(plan)
 	env.Events = show.event
-	if err := recipe.Run(ctx, env, plan); err != nil {
+	if err := makeDataset(ctx, env, r, show); err != nil {
 		if ctx.Err() != nil {
 			return errors.New("interrupted: what is committed stays; give the same command again to go on")
 		}
@@ -182,6 +177,15 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	defer d.Close()
 	show.done(opt.out, d.Manifest())
 	return nil
+}
+
+func makeDataset(ctx context.Context, env *recipe.Env, r *recipe.Recipe, show *progress) error {
+	plan, err := recipe.Compile(ctx, env, r)
+	if err != nil {
+		return err
+	}
+	show.start(plan)
+	return recipe.Run(ctx, env, plan)
 }
 
 func newPlan(s streams) *cobra.Command {

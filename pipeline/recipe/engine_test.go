@@ -2,25 +2,31 @@ package recipe
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/shardmill/shardmill/pipeline"
 	"github.com/shardmill/shardmill/schemas"
 )
 
-// unitVariable tells this test binary to be a process of the engine below: "FOLDER lane|reduce PASS INDEX".
+// unit is a piece of work that the engine of these tests gives to a process.
+type unit struct {
+	Dir     string
+	Do      string // lane, reduce or manifest
+	Pass, N int
+	Workers int
+}
+
+// unitVariable makes the test binary do one unit instead of the tests.
 const unitVariable = "SHARDMILL_TEST_UNIT"
 
 func TestMain(m *testing.M) {
-	if unit := os.Getenv(unitVariable); unit != "" {
-		if err := runUnit(context.Background(), unit); err != nil {
+	if work := os.Getenv(unitVariable); work != "" {
+		if err := doUnit(context.Background(), work); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -29,14 +35,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runUnit does one unit of work, knowing nothing but the dataset folder.
-func runUnit(ctx context.Context, unit string) error {
-	var dir, kind string
-	var pass, index int
-	if _, err := fmt.Sscanf(unit, "%q %s %d %d", &dir, &kind, &pass, &index); err != nil {
+// doUnit knows the dataset folder alone: the plan in it says the rest.
+func doUnit(ctx context.Context, work string) error {
+	var u unit
+	if err := json.Unmarshal([]byte(work), &u); err != nil {
 		return err
 	}
-	store, done, err := pipeline.OpenDir(dir)
+	store, done, err := pipeline.OpenDir(u.Dir)
 	if err != nil {
 		return err
 	}
@@ -45,98 +50,96 @@ func runUnit(ctx context.Context, unit string) error {
 	if err != nil {
 		return err
 	}
-	env := &Env{Store: store, Workers: 1 + index%2}
-	if kind == "reduce" {
-		return Reduce(ctx, env, plan, pass, index)
+	env := &Env{Store: store, Workers: u.Workers}
+	switch u.Do {
+	case "lane":
+		return RunLane(ctx, env, plan, u.Pass, u.N)
+	case "reduce":
+		return Reduce(ctx, env, plan, u.Pass, u.N)
+	default:
+		return Manifest(ctx, env, plan)
 	}
-	return RunLane(ctx, env, plan, pass, index)
 }
 
-// processEngine is an engine as strangers build them: each unit is a process; units come in random order, each twice; processes run at the
-// same time and some are killed. A unit that failed is started again.
-type processEngine struct {
+// engine runs the units of a plan as processes, a few at a time, in random order, some of them twice and some killed and tried again.
+type engine struct {
+	t   *testing.T
 	dir string
 	rng *rand.Rand
 }
 
-func (e *processEngine) run(t *testing.T, plan *schemas.Plan) {
-	t.Helper()
-	for pass := range plan.Passes {
-		e.all(t, "lane", pass, len(plan.Lanes))
-		e.all(t, "reduce", pass, plan.Passes[pass].Parts)
+func (e *engine) start(u unit) *exec.Cmd {
+	u.Dir, u.Workers = e.dir, 1+e.rng.IntN(2)
+	work, err := json.Marshal(u)
+	if err != nil {
+		e.t.Fatal(err)
 	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), unitVariable+"="+string(work))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		e.t.Fatal(err)
+	}
+	return cmd
 }
 
-func (e *processEngine) all(t *testing.T, kind string, pass, n int) {
-	t.Helper()
-	type unit struct {
-		name string
-		kill time.Duration // 0: let it live
-	}
-	units := make(chan unit, 2*n)
-	for _, i := range e.rng.Perm(2 * n) {
-		u := unit{name: fmt.Sprintf("%q %s %d %d", e.dir, kind, pass, i%n)}
-		if e.rng.IntN(3) == 0 {
-			u.kill = time.Duration(1+e.rng.IntN(40)) * time.Millisecond
+// do runs units, three at a time.
+func (e *engine) do(units []unit) {
+	units = append(units, units[:(len(units)+3)/4]...)
+	e.rng.Shuffle(len(units), func(i, j int) { units[i], units[j] = units[j], units[i] })
+	const abreast = 3
+	for len(units) > 0 {
+		now := units[:min(abreast, len(units))]
+		units = units[len(now):]
+		running := map[*exec.Cmd]unit{}
+		for _, u := range now {
+			running[e.start(u)] = u
 		}
-		units <- u
-	}
-	close(units)
-	var processes sync.WaitGroup
-	for range 3 {
-		processes.Go(func() {
-			for u := range units {
-				if u.kill > 0 {
-					_ = start(u.name, u.kill)
-				}
-				if err := start(u.name, time.Minute); err != nil {
-					t.Errorf("%s: %v", u.name, err)
-				}
+		for cmd, u := range running {
+			if e.rng.IntN(6) == 0 {
+				_ = cmd.Process.Kill() // it may have ended already
+				_ = cmd.Wait()
+				units = append(units, u)
+			} else if err := cmd.Wait(); err != nil {
+				e.t.Fatalf("%+v: %v", u, err)
 			}
-		})
+		}
 	}
-	processes.Wait()
 }
 
-// start runs a unit in a process, and kills it after a while.
-func start(unit string, after time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), after)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), unitVariable+"="+unit)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+func (e *engine) run(plan *schemas.Plan) {
+	for pass := range plan.Passes {
+		var lanes, parts []unit
+		for lane := range plan.Lanes {
+			lanes = append(lanes, unit{Do: "lane", Pass: pass, N: lane})
+		}
+		for part := range plan.Passes[pass].Parts {
+			parts = append(parts, unit{Do: "reduce", Pass: pass, N: part})
+		}
+		e.do(lanes)
+		e.do(parts)
 	}
-	return nil
+	e.do([]unit{{Do: "manifest"}})
 }
 
-// The seams hold: an engine of separate processes makes the same dataset as a run in this one.
-func TestEngineOfProcesses(t *testing.T) {
+// TestEngine holds that a plan gives the same dataset when processes that know nothing of each other do its units.
+func TestEngine(t *testing.T) {
 	dir := setUp(t)
 	r := parse(t, dir, testRecipe)
-	want := openEnv(t, filepath.Join(dir, "want"))
-	plan, err := Compile(t.Context(), want, r)
-	if err != nil {
+	want := t.TempDir()
+	env := openEnv(t, want)
+	if err := Run(t.Context(), env, compile(t, env, r)); err != nil {
 		t.Fatal(err)
 	}
-	if len(plan.Lanes) < 4 || len(plan.Passes) != 2 {
-		t.Fatalf("%d lanes, %d passes: too few for this test", len(plan.Lanes), len(plan.Passes))
-	}
-	if err := Run(t.Context(), want, plan); err != nil {
+	got := t.TempDir()
+	env = openEnv(t, got)
+	plan := compile(t, env, r)
+	if err := Prepare(env, plan); err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(2) {
-		out := filepath.Join(dir, fmt.Sprintf("got-%d", seed))
-		env := openEnv(t, out)
-		if err := Prepare(env, plan); err != nil {
-			t.Fatal(err)
-		}
-		(&processEngine{out, rand.New(rand.NewPCG(seed, 0))}).run(t, plan)
-		for range 2 {
-			if err := Manifest(t.Context(), env, plan); err != nil {
-				t.Fatal(err)
-			}
-		}
-		sameContents(t, contents(t, out), contents(t, filepath.Join(dir, "want")))
-	}
+	seed := uint64(os.Getpid())
+	t.Logf("seed %d", seed)
+	e := engine{t: t, dir: got, rng: rand.New(rand.NewPCG(seed, 1))}
+	e.run(plan)
+	sameContents(t, contents(t, got), contents(t, want))
 }

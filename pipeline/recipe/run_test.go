@@ -332,54 +332,6 @@ func TestRun(t *testing.T) {
 		}
 		sameContents(t, contents(t, out), want)
 	})
-	t.Run("units in any order", func(t *testing.T) {
-		out := t.TempDir()
-		env := openEnv(t, out)
-		plan := compile(t, env, r)
-		if err := Prepare(env, plan); err != nil {
-			t.Fatal(err)
-		}
-		runUnits(t, out)
-		sameContents(t, contents(t, out), want)
-	})
-}
-
-// runUnits does a prepared plan unit by unit, shuffled and some of them twice, each in an environment of its own.
-func runUnits(t *testing.T, out string) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(3, 4))
-	unit := func() (*Env, *schemas.Plan) {
-		env := openEnv(t, out)
-		env.Workers = 1 + rng.IntN(3)
-		plan, err := ReadPlan(env.Store)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return env, plan
-	}
-	_, plan := unit()
-	for pass := range plan.Passes {
-		lanes := rng.Perm(len(plan.Lanes))
-		for _, lane := range append(lanes, lanes[0], lanes[1]) {
-			env, plan := unit()
-			if err := RunLane(t.Context(), env, plan, pass, lane); err != nil {
-				t.Fatal(err)
-			}
-		}
-		parts := rng.Perm(plan.Passes[pass].Parts)
-		for _, part := range append(parts, parts...) {
-			env, plan := unit()
-			if err := Reduce(t.Context(), env, plan, pass, part); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for range 2 {
-		env, plan := unit()
-		if err := Manifest(t.Context(), env, plan); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // checkDocuments holds the dataset against the corpus.
