@@ -17,11 +17,11 @@ test: ## everything that proves the project right, in minutes
 	go test -race -shuffle=on -timeout 10m ./...
 
 soak: ## what takes longer: kills at thirty moments, every crash point, 3 GB under a memory limit
-	SHARDMILL_SOAK=1 go test -shuffle=on -timeout 120m -v -run 'Crash|Kill|Soak' ./pipeline/... ./cmd/...
+	SHARDMILL_SOAK=1 go test -shuffle=on -timeout 120m -v -run 'Crash|Kill|Soak' ./pipeline/... ./internal/endtoend
 
 bench: ## pipeline cost per record, JSONL.zst to shards beside zstd, loader samples per second
 	go test -run '^$$' -bench . -benchtime 2s ./pipeline ./datasets/loader
-	./scripts/bench-ingest
+	go test -run '^$$' -bench Ingest -benchtime 5x ./internal/endtoend
 
 conformance: ## holds ids, files and models against the Python packages that define them
 	./conformance/run

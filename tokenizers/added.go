@@ -93,7 +93,7 @@ func newAddedTokens(tokens []*addedToken, m model, n normalizer) (*addedTokens, 
 			err = a.add(t, n)
 		}
 		if err != nil {
-			return nil, inField(fmt.Sprintf("[%d]", i), err)
+			return nil, atIndex(i, err)
 		}
 	}
 	return a, nil

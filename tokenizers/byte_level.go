@@ -53,20 +53,25 @@ func (b *byteLevel) split(dst []text, t text) []text {
 	if b.addPrefixSpace && t.bytes[0] != ' ' {
 		t = text{append([]byte{' '}, t.bytes...), append([]span{t.from[0]}, t.from...)}
 	}
-	for len(t.bytes) > 0 {
-		n := len(t.bytes)
+	shown := visible(t)
+	for rest := t.bytes; len(rest) > 0; {
+		n := len(rest)
 		if b.useRegex {
-			n = gpt2Word(t.bytes)
+			n = gpt2Word(rest)
 		}
-		dst = append(dst, visible(t.slice(0, n)))
-		t = t.slice(n, len(t.bytes))
+		size := 0
+		for _, c := range rest[:n] {
+			size += utf8.RuneLen(byteChars[c])
+		}
+		dst = append(dst, shown.slice(0, size))
+		rest, shown = rest[n:], shown.slice(size, len(shown.bytes))
 	}
 	return dst
 }
 
 // visible returns the text with its bytes shown as characters.
 func visible(t text) text {
-	out := text{make([]byte, 0, len(t.bytes)), make([]span, 0, len(t.bytes))}
+	out := text{make([]byte, 0, len(t.bytes)*5/4), make([]span, 0, len(t.bytes)*5/4)}
 	var char [utf8.UTFMax]byte
 	for i, b := range t.bytes {
 		n := utf8.EncodeRune(char[:], byteChars[b])

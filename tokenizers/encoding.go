@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -61,6 +62,7 @@ type word struct {
 func (t *Tokenizer) sequence(input string, number int, specialIsText bool) Encoding {
 	words := t.words(input, specialIsText)
 	e := Encoding{text: input}
+	e.grow(len(words))
 	var m merger
 	var tokens []token
 	for i, w := range words {
@@ -77,10 +79,13 @@ func (t *Tokenizer) sequence(input string, number int, specialIsText bool) Encod
 	return e
 }
 
+// averageWord is a guess at the bytes of input for each word, to make room at once.
+const averageWord = 5
+
 // words finds the added tokens and cuts what is between them into words.
 func (t *Tokenizer) words(input string, specialIsText bool) []word {
 	all := newText(input, !t.keepsBytes())
-	var words []word
+	words := make([]word, 0, len(input)/averageWord)
 	var pieces []text
 	for _, raw := range t.added.find(all.bytes, false, specialIsText) {
 		part := all.slice(raw.start, raw.end)
@@ -107,6 +112,17 @@ func (t *Tokenizer) words(input string, specialIsText bool) []word {
 		}
 	}
 	return words
+}
+
+// grow makes room for n more tokens.
+func (e *Encoding) grow(n int) {
+	e.IDs = slices.Grow(e.IDs, n)
+	e.Tokens = slices.Grow(e.Tokens, n)
+	e.Offsets = slices.Grow(e.Offsets, n)
+	e.TypeIDs = slices.Grow(e.TypeIDs, n)
+	e.WordIDs = slices.Grow(e.WordIDs, n)
+	e.SequenceIDs = slices.Grow(e.SequenceIDs, n)
+	e.SpecialMask = slices.Grow(e.SpecialMask, n)
 }
 
 func (e *Encoding) add(id uint32, value string, at span, word, sequence int) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -19,10 +20,14 @@ type jsonReader struct {
 	depth int
 }
 
+// maxPathName bounds a name in an error, in bytes.
+const maxPathName = 64
+
 // fieldError is an error with the path of the field that it is about, as in model.merges[3].
 type fieldError struct {
-	path string
-	err  error
+	path  string
+	index bool // the path begins with an index
+	err   error
 }
 
 func (e *fieldError) Error() string { return e.path + ": " + e.err.Error() }
@@ -30,16 +35,27 @@ func (e *fieldError) Unwrap() error { return e.err }
 
 // inField puts a field before the path of an error.
 func inField(name string, err error) error {
+	if len(name) > maxPathName {
+		name = strings.ToValidUTF8(name[:maxPathName], "") + "…"
+	}
+	if inner, ok := err.(*fieldError); ok {
+		if !inner.index {
+			name += "."
+		}
+		return &fieldError{name + inner.path, false, inner.err}
+	}
 	if err == nil {
 		return nil
 	}
-	if inner, ok := err.(*fieldError); ok {
-		if inner.path[0] != '[' {
-			name += "."
-		}
-		return &fieldError{name + inner.path, inner.err}
+	return &fieldError{name, false, err}
+}
+
+// atIndex puts an index before the path of an error.
+func atIndex(i int, err error) error {
+	if err = inField("["+strconv.Itoa(i)+"]", err); err != nil {
+		err.(*fieldError).index = true
 	}
-	return &fieldError{name, err}
+	return err
 }
 
 func (r *jsonReader) fail(what string) error {
@@ -125,11 +141,7 @@ func (r *jsonReader) array(item func(i int) error) error {
 	i := -1
 	return r.list('[', ']', "an array", func() error {
 		i++
-		err := item(i)
-		if err == nil {
-			return nil
-		}
-		return inField("["+strconv.Itoa(i)+"]", err)
+		return atIndex(i, item(i))
 	})
 }
 

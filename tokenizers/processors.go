@@ -17,6 +17,8 @@ func (p *byteLevelProcessor) process(sequences []Encoding, _ bool) Encoding {
 	return joined(sequences)
 }
 
+func (p *byteLevelProcessor) specials() []specialPiece { return nil }
+
 // bertProcessor makes [CLS] A [SEP] and [CLS] A [SEP] B [SEP].
 type bertProcessor struct{ cls, sep specialPiece }
 
@@ -37,6 +39,8 @@ func (p *bertProcessor) process(sequences []Encoding, addSpecial bool) Encoding 
 	}
 	return out
 }
+
+func (p *bertProcessor) specials() []specialPiece { return []specialPiece{p.cls, p.sep} }
 
 // robertaProcessor makes <s> A </s> and <s> A </s></s> B </s>, all of type 0.
 type robertaProcessor struct {
@@ -69,6 +73,8 @@ func (p *robertaProcessor) process(sequences []Encoding, addSpecial bool) Encodi
 	}
 	return out
 }
+
+func (p *robertaProcessor) specials() []specialPiece { return []specialPiece{p.cls, p.sep} }
 
 // specialPiece is what a special token of a post-processor becomes: one token in most files.
 type specialPiece struct {

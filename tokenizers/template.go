@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 const maxTemplatePieces = 1024 // in one template, ids of its special tokens included
@@ -124,4 +125,14 @@ func (t *templateProcessor) process(sequences []Encoding, addSpecial bool) Encod
 		}
 	}
 	return out
+}
+
+func (t *templateProcessor) specials() []specialPiece {
+	var all []specialPiece
+	for _, p := range slices.Concat(t.single, t.pair) {
+		if p.special != nil {
+			all = append(all, *p.special)
+		}
+	}
+	return all
 }

@@ -44,6 +44,8 @@ type (
 	// postProcessor lays out one or two encoded texts. It may change them.
 	postProcessor interface {
 		process(sequences []Encoding, addSpecial bool) Encoding
+		// specials returns what it may add.
+		specials() []specialPiece
 	}
 	// decoder appends the text of tokens.
 	decoder interface {
@@ -118,7 +120,10 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // The components that are known, by the type that a tokenizer.json gives them.
@@ -200,8 +205,17 @@ func loadModel(r *jsonReader) (model, error) {
 	return m, nil
 }
 
-// check refuses a model that could not encode every text: the reference fails only when such a text comes.
+// check refuses ids that an embedding table would lack, and a model that could not encode every text: the reference fails only when such a text comes.
 func (t *Tokenizer) check() error {
+	if t.postProcessor != nil {
+		for _, special := range t.postProcessor.specials() {
+			for _, id := range special.ids {
+				if int(id) >= t.vocabSize {
+					return inField("post_processor", fmt.Errorf("id %d is not in the vocabulary", id))
+				}
+			}
+		}
+	}
 	b, ok := t.model.(*bpe)
 	if !ok || b.missing == nil {
 		return nil

@@ -12,7 +12,7 @@ func trainedFile(o TrainOptions, l *pairLearner) []byte {
 	b.WriteString("{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [")
 	for i, s := range o.SpecialTokens {
 		fmt.Fprintf(&b, `%s{"id": %d, "content": %s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}`,
-			separator(i), i, quoted(s))
+			separator(i), l.ids[s], quoted(s))
 	}
 	b.WriteString("\n  ],\n")
 	if o.Model == TrainBPE {

@@ -45,7 +45,7 @@ func (w *wordPiece) name() string { return "WordPiece" }
 
 func (w *wordPiece) tokenize(dst []token, word []byte, _ *merger) []token {
 	start := len(dst)
-	if len(word) > w.maxChars && utf8.RuneCount(word) > w.maxChars {
+	if len(word) > w.maxChars && runeCount(word) > w.maxChars {
 		return append(dst, token{w.unknown, 0, int32(len(word))})
 	}
 	node := uint32(trieRoot)
@@ -59,4 +59,15 @@ func (w *wordPiece) tokenize(dst []token, word []byte, _ *merger) []token {
 		node = w.following
 	}
 	return dst
+}
+
+// runeCount counts the characters of well-formed text. utf8.RuneCount allocates when it is inlined.
+func runeCount(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if utf8.RuneStart(c) {
+			n++
+		}
+	}
+	return n
 }

@@ -23,12 +23,12 @@ type dataset struct {
 }
 
 // openDataset opens the dataset in dir and refuses a tokenizer.json that is not the one that made it.
-func openDataset(dir string) (*dataset, error) {
+func openDataset(dir string) (opened *dataset, err error) {
 	d, err := shards.OpenDataset(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
+	defer closing(&err, d)
 	t, err := datasetTokenizer(dir, d.Manifest().Tokenizer)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", dir, err)
@@ -113,6 +113,9 @@ func (f *batchFlags) loaderOptions(d *dataset, o objective, split string, seed u
 	}
 	options.Template, options.MaskRatePPM = template, uint32(f.maskRate*1e6+0.5)
 	if f.wholeWords {
+		if d.manifest.Tokenizer.Model != "WordPiece" {
+			return options, fmt.Errorf("--whole-words needs a dataset with a WordPiece tokenizer, %s has %s", d.dir, d.manifest.Tokenizer.Model)
+		}
 		options.WordStart = d.startsWord
 	}
 	return options, nil

@@ -94,12 +94,12 @@ func (e *eval) validate(cmd *cobra.Command) error {
 // batchTokens is about how many tokens are run at once. It decides about speed alone.
 const batchTokens = 4096
 
-func (e *eval) run(ctx context.Context, w io.Writer) error {
+func (e *eval) run(ctx context.Context, w io.Writer) (err error) {
 	m, err := openFolder(e.model, e.threads)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer closing(&err, m)
 	data, err := openDataset(e.data)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (e *eval) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer batches.Close()
+	defer closing(&err, batches)
 	perBatch := int64(e.batch.length * e.batch.sequences)
 	counted := countTokens(batches, data.manifest.Tokenizer, m.objective)
 	result, err := trainer.Evaluate(ctx, m, counted, (e.maxTokens+perBatch-1)/perBatch)

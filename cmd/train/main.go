@@ -18,6 +18,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shardmill/shardmill/trainer"
 )
 
 func main() { os.Exit(runUntilSignal(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -54,6 +56,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "train: %v\nSee %s --help.\n", err, command.CommandPath())
 		return exitUsage
+	case ctx.Err() != nil && !errors.As(err, new(*trainer.Interrupted)):
+		err = fmt.Errorf("interrupted: %w", err)
 	}
 	fmt.Fprintf(stderr, "train: %v\n", err)
 	return exitFailed
@@ -98,6 +102,9 @@ func noArguments(_ *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// closing closes c, at the end of a function that returns *err.
+func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }
 
 // required names the first of the flags that was not given.
 func required(cmd *cobra.Command, names ...string) error {

@@ -123,12 +123,12 @@ func openFolder(dir string, threads int) (*folder, error) {
 	return f, nil
 }
 
-func loadWeights(dir string, n *model.Network) (checkpoint.Report, error) {
+func loadWeights(dir string, n *model.Network) (report checkpoint.Report, err error) {
 	w, err := checkpoint.OpenWeights(dir)
 	if err != nil {
-		return checkpoint.Report{}, err
+		return report, err
 	}
-	defer w.Close()
+	defer closing(&err, w)
 	return w.Load(n.Params())
 }
 

@@ -162,7 +162,7 @@ func (p *pretrain) schedule() error {
 }
 
 // run trains.
-func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) error {
+func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	show, err := newProgress(stderr, p.progress, p.options.Steps, time.Now)
 	if err != nil {
 		return err
@@ -179,9 +179,9 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer train.Close()
+	defer closing(&err, train)
 	if heldOut != nil {
-		defer heldOut.Close()
+		defer closing(&err, heldOut)
 	}
 	pool := kernels.NewPool(threadCount(p.threads))
 	defer pool.Close()
@@ -189,7 +189,7 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer network.Close()
+	defer closing(&err, network)
 	if err := p.complete(config, data, train, show); err != nil {
 		return err
 	}
@@ -266,7 +266,9 @@ func (p *pretrain) batches(d *dataset, show *progress) (train, heldOut *loader.L
 		}
 		return loader.Open(p.data, o)
 	}
-	if train, err = open(loader.Train); err != nil {
+	if train, err = open(loader.Train); errors.Is(err, loader.ErrTooSmall) {
+		return nil, nil, fmt.Errorf("--seq-len %d: %w", p.batch.length, err)
+	} else if err != nil {
 		return nil, nil, err
 	}
 	heldOut, err = open(loader.HeldOut)
@@ -323,9 +325,6 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	for _, s := range train.State().Settings {
 		p.options.Settings["data: "+s.Name] = s.Value
 	}
-	if p.init != "" {
-		p.options.Settings["started from"] = p.init
-	}
 	p.options.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: d.tokenizer.Raw()}
 	if generation != nil {
 		p.options.Files[checkpoint.GenerationConfigFile] = generation
@@ -347,7 +346,7 @@ func (p *pretrain) summary(w io.Writer, r trainer.Result) {
 
 // resumeCommand is the command line of this process with --resume.
 func resumeCommand(args []string) string {
-	line := []string{filepath.Base(os.Args[0])}
+	line := []string{os.Args[0]}
 	for _, arg := range args {
 		if strings.ContainsAny(arg, " \t\n'\"$&|;<>()*?[]{}~`\\!#") || arg == "" {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"

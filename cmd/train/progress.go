@@ -47,7 +47,10 @@ func (p *progress) note(format string, args ...any) {
 	case progressPlain:
 		fmt.Fprintf(p.out, format+"\n", args...)
 	case progressJSON:
-		p.json(map[string]any{"event": "note", "text": fmt.Sprintf(format, args...)})
+		p.json(struct {
+			Event string `json:"event"`
+			Text  string `json:"text"`
+		}{"note", fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -105,7 +108,11 @@ func (p *progress) eval(m trainer.EvalMetrics) {
 
 func (p *progress) saved(step int64, dir string) {
 	if p.mode == progressJSON {
-		p.json(map[string]any{"event": "checkpoint", "step": step, "dir": dir})
+		p.json(struct {
+			Event string `json:"event"`
+			Step  int64  `json:"step"`
+			Dir   string `json:"dir"`
+		}{"checkpoint", step, dir})
 		return
 	}
 	p.note("step %d/%d  saved %s", step, p.steps, dir)

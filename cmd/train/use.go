@@ -69,12 +69,12 @@ type guess struct {
 	Probability float64 `json:"probability"`
 }
 
-func (m *fillMask) run(ctx context.Context, w io.Writer, texts []string) error {
+func (m *fillMask) run(ctx context.Context, w io.Writer, texts []string) (err error) {
 	f, err := openFolder(m.model, m.threads)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer closing(&err, f)
 	if f.objective != masked {
 		return fmt.Errorf("%s is a causal model: it continues texts, see generate", m.model)
 	}
@@ -195,12 +195,12 @@ func (g *generate) validate() error {
 	return validateThreads(g.threads)
 }
 
-func (g *generate) run(ctx context.Context, w io.Writer) error {
+func (g *generate) run(ctx context.Context, w io.Writer) (err error) {
 	f, err := openFolder(g.model, g.threads)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer closing(&err, f)
 	gpt, ok := f.Config().(*model.GPT2Config)
 	if !ok {
 		return fmt.Errorf("%s is a masked model: it fills gaps, see fill-mask", g.model)

@@ -1,5 +1,5 @@
 """Compares package tokenizers with Hugging Face `tokenizers`, text by text: ids, offsets in code points, tokens, word ids, type ids, special
-masks, decoded text, and the ids of plain document text.
+masks, decoded text, pairs, and the ids of plain document text.
 
     python -m venv /tmp/hf && /tmp/hf/bin/pip install tokenizers
     /tmp/hf/bin/python conformance/tokenizers/compare.py [--data ../shared/data] [--lines 8000] [--corpora] [--record]
@@ -21,8 +21,21 @@ import tokenizers
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 from tokenizers.processors import TemplateProcessing
 
-FIELDS = ["ids", "offsets", "tokens", "words", "types", "special", "decoded", "plain"]
+FIELDS = ["ids", "offsets", "tokens", "words", "types", "special", "decoded", "plain", "pair"]
 BLOCK = 500  # texts to a recorded digest
+STEP = 20  # of the files of udhr2, each STEP-th is recorded
+EXAMPLES = [
+    "",
+    " ",
+    "Hello, world! It's the quick brown fox.",
+    "  two  spaces\n\nand a paragraph \t",
+    "I'll don't we've ''re 'S",
+    "naïve café Straße İstanbul e\u0301\u0323",
+    "中文 and 日本語、한국어",
+    "a [MASK]  <mask> b[CLS] [CLS] [[CLS]] </s> <|endoftext|>x",
+    "THE the THEM éT ÉT LAZY lazy",
+    "\u200b\u0000x\ufffdy\u0085z",
+]
 
 
 def from_vocab(path, lowercase):
@@ -51,9 +64,11 @@ def reference(path, texts):
     tok = Tokenizer.from_file(path)
     tok.no_truncation()
     tok.no_padding()
+    before = ""
     for text in texts:
         tok.encode_special_tokens = False
-        e = tok.encode(text)
+        e, p = tok.encode(text), tok.encode(before, text)
+        before = text
         tok.encode_special_tokens = True
         plain = tok.encode(text, add_special_tokens=False).ids
         yield {
@@ -65,6 +80,12 @@ def reference(path, texts):
             "special": [m == 1 for m in e.special_tokens_mask],
             "decoded": tok.decode(e.ids),
             "plain": plain,
+            "pair": {
+                "ids": p.ids,
+                "types": p.type_ids,
+                "sequences": [-1 if s is None else s for s in p.sequence_ids],
+                "special": [m == 1 for m in p.special_tokens_mask],
+            },
         }
 
 
@@ -74,6 +95,13 @@ def ours(program, path, lines):
             yield json.loads(line)
     if p.returncode:
         sys.exit(f"{program} {path} exited with {p.returncode}")
+
+
+def without_null(value):
+    """JSON as Go writes it, with [] for a slice that is nil."""
+    if isinstance(value, dict):
+        return {k: without_null(v) for k, v in value.items()}
+    return [] if value is None else value
 
 
 def digests(results):
@@ -88,16 +116,36 @@ def digests(results):
     return out
 
 
-def corpora(data):
+def languages(data, step):
+    """Lines of every step-th file of udhr2."""
     texts = []
-    for path in sorted(glob.glob(f"{data}/corpora/multilingual/udhr2/*.txt")):
-        texts += open(path, encoding="utf-8", errors="replace", newline="").read().split("\n")
+    for path in sorted(glob.glob(f"{data}/corpora/multilingual/udhr2/*.txt"))[::step]:
+        texts += open(path, encoding="utf-8", newline="").read().split("\n")
+    return texts
+
+
+def corpora(data):
+    texts = languages(data, 1)
     texts.append(open(f"{data}/corpora/tinyshakespeare.txt").read())
-    for path in sorted(glob.glob(f"{data}/corpora/wikitext-2/*valid*")) + sorted(glob.glob(f"{data}/corpora/wikitext-2/*test*")):
+    for path in sorted(glob.glob(f"{data}/corpora/wikitext-2/*.txt")):
         texts += open(path, encoding="utf-8", newline="").read().split("\n")
     for path in sorted(glob.glob(f"{data}/corpora/code/*.jsonl")):
         texts += open(path, encoding="utf-8", newline="").read().split("\n")
     return texts
+
+
+def example(path, texts):
+    """Everything the reference says of a few texts, for people to read and tests to compare."""
+    chosen = EXAMPLES + texts[600 : len(texts) : len(texts) // 3]
+    return {"tokenizer": os.path.basename(path), "texts": chosen, "results": list(reference(path, chosen))}
+
+
+def write(name, value):
+    with open(f"tokenizers/testdata/{name}", "w") as f:
+        if isinstance(value, list):
+            f.write("[\n" + ",\n".join(json.dumps(v, ensure_ascii=False) for v in value) + "\n]\n")
+        else:
+            f.write(json.dumps(value, indent=1) + "\n")
 
 
 def main():
@@ -119,26 +167,27 @@ def main():
             for text in texts:
                 f.write(json.dumps({"text": text}) + "\n")
         print(f"{len(texts)} texts, {sum(len(t.encode()) for t in texts) / 1e6:.1f} MB")
-        differ, recorded = 0, {}
+        differ, recorded = 0, {"reference": tokenizers.__version__, "lines": args.lines, "step": STEP, "block": BLOCK, "rough": {}, "languages": {}}
         for name, path in load_all(args.data, folder).items():
             if args.only not in name:
                 continue
             equal, kept = dict.fromkeys(FIELDS, 0), []
             for text, want, got in zip(texts, reference(path, texts), ours(f"{folder}/encode", path, f"{folder}/texts"), strict=True):
-                kept.append(want)
+                kept.append({"ids": want["ids"], "offsets": want["offsets"]})
                 for field in FIELDS:
-                    if (got[field] or []) == want[field] or got[field] == want[field]:
+                    if without_null(got[field]) == want[field]:
                         equal[field] += 1
                         continue
                     differ += 1
                     if differ <= 20:
                         print(f"DIFFERS {name} {field} {text[:300]!r}\n  want {str(want[field])[:600]}\n  got  {str(got[field])[:600]}")
-            print(f"{name:30}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in FIELDS))
-            recorded[name] = digests(kept[: args.lines])
-    if args.record:
-        with open("tokenizers/testdata/reference_digests.json", "w") as f:
-            json.dump({"reference": tokenizers.__version__, "lines": args.lines, "block": BLOCK, "digests": recorded}, f, indent=1)
-            f.write("\n")
+            print(f"{name:34}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in FIELDS))
+            if args.record:
+                recorded["rough"][name] = digests(kept[: args.lines])
+                recorded["languages"][name] = digests(list(reference(path, languages(args.data, STEP))))
+        if args.record:
+            write("reference_digests.json", recorded)
+            write("reference_examples.json", [example(path, texts) for path in sorted(glob.glob("tokenizers/testdata/*.tokenizer.json"))])
     sys.exit(1 if differ else 0)
 
 

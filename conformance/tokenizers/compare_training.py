@@ -18,14 +18,18 @@ import tokenizers
 from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer, Tokenizer
 
 
+def rough(n):
+    lines = subprocess.check_output(["go", "run", "./conformance/tokenizers/lines", "-n", str(n)]).decode().strip("\n").split("\n")
+    return [json.loads(line)["text"] for line in lines]
+
+
 def corpora(data):
     yield "tinyshakespeare", [open(f"{data}/corpora/tinyshakespeare.txt").read()], 5000
     languages = sorted(glob.glob(f"{data}/corpora/multilingual/udhr2/*.txt"))[::7]
     yield "udhr2", [open(p, encoding="utf-8", errors="replace", newline="").read() for p in languages], 12000
-    for path in sorted(glob.glob(f"{data}/corpora/wikitext-2/*train*")):
-        yield "wikitext-2", open(path, encoding="utf-8", newline="").read().split("\n"), 30000
-    rough = subprocess.check_output(["go", "run", "./conformance/tokenizers/lines", "-n", "4000"]).decode().strip("\n").split("\n")
-    yield "rough", [json.loads(line)["text"] for line in rough], 4000
+    articles = [open(p, encoding="utf-8", newline="").read().split("\n") for p in sorted(glob.glob(f"{data}/corpora/wikitext-2/*.txt"))]
+    yield "wikitext-2", sum(articles, []), 20000
+    yield "rough", rough(4000), 4000
     yield "repeats", ["aaaa aaa aa aaaaaaa abab ababab bababa aabb aabbaabb"] * 9 + ["abcabc abcab bcabca aaaabaaaab"] * 7, 300
 
 
@@ -47,10 +51,30 @@ def reference_wordpiece(texts, size):
     return set(tok.get_vocab()), time.perf_counter() - start
 
 
+def record():
+    """What plain go test compares with: merges on rough texts, and a WordPiece vocabulary on words whose counts leave no ties to break."""
+    texts = rough(1200)[512:]
+    tok = ByteLevelBPETokenizer()
+    tok.train_from_iterator(texts, vocab_size=500, special_tokens=["<|endoftext|>"], show_progress=False)
+    words = "banana bandana Ananas cabana Havana savanna nirvana cabbage baggage package".split()
+    counted = {w: 3**k + 40 for k, w in enumerate(words)}
+    counted_texts = [" ".join([w] * n) for w, n in counted.items()]
+    vocabularies = [sorted(reference_wordpiece(counted_texts, 60)[0]) for _ in range(8)]
+    assert all(v == vocabularies[0] for v in vocabularies), "the reference broke ties"
+    with open("tokenizers/testdata/reference_training.json", "w") as f:
+        value = {"reference": tokenizers.__version__, "merges": merges_of(tok), "words": counted, "vocabulary": vocabularies[0]}
+        json.dump(value, f, ensure_ascii=False, separators=(",", ":"))
+        f.write("\n")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--record", action="store_true", help="write what plain go test compares with, and stop")
     args = parser.parse_args()
+    if args.record:
+        record()
+        return
     print(f"reference: tokenizers {tokenizers.__version__}")
     failed = False
     with tempfile.TemporaryDirectory() as folder:

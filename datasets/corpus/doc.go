@@ -28,6 +28,6 @@
 // # Memory
 //
 // A Reader holds a window of 256 KiB to 4 MiB, more only while a larger record is read and after Batch.Grow allowed it; the tables of a
-// decompressor: 64 KiB for gzip, 4 MB for bzip2, twice the window of the frame for zstd, of which 128 MiB are accepted (zstd -1 to -19
+// decompressor: about 100 KiB for gzip, 4 MB for bzip2, the window of the frame for zstd, of which 128 MiB are accepted (zstd -1 to -19
 // use up to 8 MiB); and nothing that grows with the size of a file.
 package corpus

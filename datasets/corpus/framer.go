@@ -158,42 +158,49 @@ func (f *framer) skipRecord(ctx context.Context) (frame, error) {
 		return read
 	}
 	for {
-		data := f.data()
-		for i, c := range data {
-			if c == '\n' && (f.end == atLineEnd || f.end == atEmptyLine && !ink) {
-				if f.end == atLineEnd {
-					fr.length = lineEnd()
-				}
-				f.skip(i)
-				f.lead = read - fr.length
-				return fr, nil
-			}
-			if c == '\n' && ink {
-				fr.length, ink = lineEnd(), false
-			} else if !isSpace(c) {
-				ink = true
-			}
-			prev = c
-			read++
+		line, newline := f.data(), false
+		if i := bytes.IndexByte(line, '\n'); i >= 0 && f.end != atFileEnd {
+			line, newline = line[:i], true
 		}
-		f.skip(len(data))
-		if f.err == nil {
+		if len(line) > 0 {
+			prev = line[len(line)-1]
+			ink = ink || !isBlank(line)
+			read += int64(len(line))
+			f.skip(len(line))
+		}
+		switch {
+		case newline && (f.end == atLineEnd || !ink):
+			if f.end == atLineEnd {
+				fr.length = lineEnd()
+			}
+			f.lead = read - fr.length
+			return fr, nil
+		case newline:
+			fr.length, ink, prev = lineEnd(), false, '\n'
+			read++
+			f.skip(1)
+		case f.err == nil:
 			if err := f.fill(ctx, nil); err != nil {
 				return frame{}, err
 			}
-			continue
+		default:
+			f.endSkipped(&fr, read, lineEnd(), ink)
+			return fr, nil
 		}
-		switch {
-		case f.err != io.EOF:
-			fr.kind, fr.length, f.damaged = damagedFrame, read, true
-		case f.end == atFileEnd:
-			fr.length = read
-		case f.end == atLineEnd || ink:
-			fr.length = lineEnd()
-		}
-		f.lead = read - fr.length
-		return fr, nil
 	}
+}
+
+// endSkipped gives fr the length of a skipped record that ends with the stream.
+func (f *framer) endSkipped(fr *frame, read, lineEnd int64, ink bool) {
+	switch {
+	case f.err != io.EOF:
+		fr.kind, fr.length, f.damaged = damagedFrame, read, true
+	case f.end == atFileEnd:
+		fr.length = read
+	case f.end == atLineEnd || ink:
+		fr.length = lineEnd
+	}
+	f.lead = read - fr.length
 }
 
 // find returns the length of the record that begins with data. It is not ok if its end is not in data; eof says that nothing follows.

@@ -16,22 +16,18 @@ import (
 	"github.com/shardmill/shardmill/schemas"
 )
 
-// repeat delivers a byte n times.
-type repeat struct {
-	b byte
-	n int64
-}
+var filler = bytes.Repeat([]byte{'x'}, 64<<10)
+
+// repeat delivers x n times.
+type repeat struct{ n int64 }
 
 func (r *repeat) Read(p []byte) (int, error) {
 	if r.n == 0 {
 		return 0, io.EOF
 	}
-	p = p[:min(int64(len(p)), r.n)]
-	for i := range p {
-		p[i] = r.b
-	}
-	r.n -= int64(len(p))
-	return len(p), nil
+	n := copy(p[:min(int64(len(p)), r.n)], filler)
+	r.n -= int64(n)
+	return n, nil
 }
 
 // sparseFile is an uncompressed file that is made while it is read: start, n bytes of x, end.
@@ -48,16 +44,17 @@ func (f *sparseFile) Read([]byte) (int, error)   { return 0, errors.ErrUnsupport
 func (f *sparseFile) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) && off < f.Size() {
+		step := 0
 		switch middle := off - int64(len(f.start)); {
 		case middle < 0:
-			p[n] = f.start[off]
+			step = copy(p[n:], f.start[off:])
 		case middle < f.n:
-			p[n] = 'x'
+			step = copy(p[n:], filler[:min(f.n-middle, int64(len(filler)))])
 		default:
-			p[n] = f.end[middle-f.n]
+			step = copy(p[n:], f.end[middle-f.n:])
 		}
-		n++
-		off++
+		n += step
+		off += int64(step)
 	}
 	if n < len(p) {
 		return n, io.EOF
@@ -74,7 +71,7 @@ func TestHugeLine(t *testing.T) {
 	const huge = 100e6
 	start, end := "{\"text\":\"one\"}\n{\"text\":\"", "\"}\n{\"text\":\"two\"}\n"
 	input := func() io.Reader {
-		return io.MultiReader(strings.NewReader(start), &repeat{'x', huge}, strings.NewReader(end))
+		return io.MultiReader(strings.NewReader(start), &repeat{huge}, strings.NewReader(end))
 	}
 	gz, zst := new(bytes.Buffer), new(bytes.Buffer)
 	gw := gzip.NewWriter(gz)

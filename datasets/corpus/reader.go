@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/shardmill/shardmill/schemas"
@@ -50,7 +51,10 @@ func (o *Opener) Open(ctx context.Context, lane int, from schemas.Cursor) (*Read
 			return nil, fmt.Errorf("open lane %d: cursor %+v is not in its split, bytes %d to %d", lane, from, s.Start, s.End)
 		}
 	}
-	return &Reader{opener: o, next: from, end: l.End}, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &Reader{opener: o, next: from, end: l.End}, nil
 }
 
 // Reader reads the rows of one lane. It is a pipeline.Source.
@@ -204,6 +208,9 @@ func (s *splitReader) passOver(ctx context.Context, n int64) error {
 	w := &s.frames.window
 	for n > 0 {
 		if len(w.data()) == 0 {
+			if s.storageFailed() {
+				return fmt.Errorf("read %s again up to byte %d: %w", s.stored.name, w.offset+n, w.err)
+			}
 			if w.err != nil {
 				return s.stored.changed(fmt.Sprintf("byte %d, where reading should go on, can't be reached: %v", w.offset+n, w.err))
 			}
@@ -305,12 +312,25 @@ func (s *splitReader) append(b *schemas.Batch) {
 
 // damage tells why the stream could not be read to its end.
 func (s *splitReader) damage() (reason, string) {
-	if s.stored.err != nil {
-		return readError, s.stored.reason()
+	if s.storageFailed() {
+		if e, ok := errors.AsType[*fs.PathError](s.frames.err); ok {
+			return readError, e.Err.Error() // paths differ from machine to machine
+		}
+		return readError, s.frames.err.Error()
 	}
 	compression := s.stored.plan.Compression
 	if s.decoded.n == 0 {
 		return corrupt, fmt.Sprintf("%s: %v (if it is not compressed, set compression to none)", compression, s.frames.err)
 	}
 	return corrupt, compression + ": " + strings.TrimPrefix(s.frames.err.Error(), compression+": ")
+}
+
+// storageFailed says that the stream ended because of the storage. A decompressor may fail before it gets to see an error of the storage, which
+// is read ahead.
+func (s *splitReader) storageFailed() bool {
+	err := s.frames.err
+	if s.stored.plan.Compression == "" {
+		return err != nil && err != io.EOF
+	}
+	return s.stored.err != nil && errors.Is(err, s.stored.err)
 }

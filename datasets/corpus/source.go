@@ -57,8 +57,8 @@ type Source struct {
 	Document string
 	// MaxRecordBytes bounds a record as it stands in the decompressed file; default 32 MiB. Larger ones are quarantined.
 	MaxRecordBytes int64
-	// Storage opens the folder that all files of the source lie in; default os.DirFS. Files should offer io.ReaderAt or io.Seeker, or
-	// reading from a cursor reads all that stands before it.
+	// Storage opens a folder, given by its absolute path with slashes; default os.DirFS. Files should offer io.ReaderAt, or they are not
+	// cut into splits, and, without io.Seeker too, reading from a cursor reads all that stands before it.
 	Storage func(root string) fs.FS
 }
 

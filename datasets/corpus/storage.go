@@ -97,13 +97,5 @@ func (s *storedFile) changed(how string) error {
 		s.name, how)
 }
 
-// reason is the error of the storage without names of files, which differ from machine to machine.
-func (s *storedFile) reason() string {
-	if e, ok := errors.AsType[*fs.PathError](s.err); ok {
-		return e.Err.Error()
-	}
-	return s.err.Error()
-}
-
 // Close closes the file.
 func (s *storedFile) Close() error { return s.file.Close() }

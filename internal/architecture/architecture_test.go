@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"conformance/tokenizers/encode": {"tokenizers"},
 	"conformance/tokenizers/train":  {"tokenizers"},
 	"conformance/tokenizers/lines":  {"internal/roughtext"},
+	"conformance/trainer/logits":    {"schemas", "trainer/checkpoint", "trainer/kernels", "trainer/model"},
 }
 
 // homes lists third-party packages that only one room may know.

@@ -59,7 +59,7 @@ func (r *Recipe) layout(plan *schemas.Plan) (table []schemas.Stage, passes []sch
 		stored += plan.Files[i].Size
 	}
 	parts := int(min(stored/partBytes+1, maxParts))
-	table = []schemas.Stage{{Name: "read", Version: 1, Reasons: corpus.Reasons}}
+	table = []schemas.Stage{{Name: "read", Version: corpus.Version, Reasons: corpus.Reasons}}
 	for _, s := range r.Stages {
 		if s.name == dedupName {
 			name := dedupName

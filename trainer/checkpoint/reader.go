@@ -95,6 +95,9 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
+// closing closes c, at the end of a function that returns *err.
+func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }
+
 // Lookup returns the tensor of that name, or nil.
 func (f *File) Lookup(name string) *Tensor {
 	if i, ok := f.index[name]; ok {

@@ -58,12 +58,12 @@ func (m Moments) tensors(set *params.Set) []Floats {
 }
 
 // ReadState reads the state of the checkpoint in dir and, with that, shows that its file of moments is whole. It reads no moments.
-func ReadState(dir string) (State, error) {
+func ReadState(dir string) (s State, err error) {
 	f, err := Open(filepath.Join(dir, StateFile))
 	if err != nil {
-		return State{}, err
+		return s, err
 	}
-	defer f.Close()
+	defer closing(&err, f)
 	return decodeState(f)
 }
 
@@ -89,17 +89,16 @@ func decodeState(f *File) (State, error) {
 
 // Resume reads the checkpoint in dir into set and m, and returns its state. Every parameter and moment must be there, and the weights
 // must be those that were saved with the state.
-func Resume(dir string, set *params.Set, m Moments) (State, error) {
+func Resume(dir string, set *params.Set, m Moments) (state State, err error) {
 	if err := m.check(set); err != nil {
-		return State{}, err
+		return state, err
 	}
 	f, err := Open(filepath.Join(dir, StateFile))
 	if err != nil {
-		return State{}, err
+		return state, err
 	}
-	defer f.Close()
-	state, err := decodeState(f)
-	if err != nil {
+	defer closing(&err, f)
+	if state, err = decodeState(f); err != nil {
 		return state, err
 	}
 	path := filepath.Join(dir, WeightsFile)
@@ -114,7 +113,7 @@ func Resume(dir string, set *params.Set, m Moments) (State, error) {
 	if err != nil {
 		return state, err
 	}
-	defer w.Close()
+	defer closing(&err, w)
 	report, err := w.Load(set)
 	if err == nil {
 		err = report.Strict()

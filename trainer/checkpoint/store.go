@@ -65,7 +65,7 @@ func Save(run string, c Checkpoint, keep int) (string, error) {
 	if err := publish(final, run, c.Files); err != nil {
 		return "", fmt.Errorf("put the model of step %d into %s: %w", c.State.Step, run, err)
 	}
-	return final, prune(parent, keep)
+	return final, prune(parent, c.State.Step, keep)
 }
 
 // writeFolder makes the folder dir and writes and syncs all files of a checkpoint.
@@ -179,8 +179,8 @@ func removeUnfinished(parent string) error {
 	return nil
 }
 
-// prune removes all but the newest checkpoints.
-func prune(parent string, keep int) error {
+// prune removes all but the newest checkpoints up to a step. Later ones can only be damaged: they must not push out good ones.
+func prune(parent string, step int64, keep int) error {
 	if keep <= 0 {
 		return nil
 	}
@@ -188,6 +188,7 @@ func prune(parent string, keep int) error {
 	if err != nil {
 		return err
 	}
+	steps = slices.DeleteFunc(steps, func(s saved) bool { return s.step > step })
 	for _, s := range steps[min(keep, len(steps)):] {
 		// Renamed first, so that a removal that is cut off leaves no half checkpoint.
 		gone := filepath.Join(parent, tempPrefix+filepath.Base(s.dir))

@@ -191,6 +191,19 @@ func TestSaveRemovesUnfinished(t *testing.T) {
 	}
 }
 
+// TestDamagedCheckpointPushesOutNone saves an earlier step than that of a damaged checkpoint, keeping one.
+func TestDamagedCheckpointPushesOutNone(t *testing.T) {
+	run := t.TempDir()
+	save(t, run, 10, 1)
+	if err := os.Mkdir(filepath.Join(run, "checkpoints", "step-00000030"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want := save(t, run, 20, 1)
+	if got, _, err := Newest(run); err != nil || got != want {
+		t.Errorf("Newest = %s, %v, want %s", got, err, want)
+	}
+}
+
 func TestSaveFailsCleanly(t *testing.T) {
 	run := t.TempDir()
 	set, m := newSet(t)

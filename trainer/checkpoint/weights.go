@@ -50,8 +50,7 @@ func OpenWeights(dir string) (*Weights, error) {
 	}
 	for _, name := range names {
 		if err := w.add(filepath.Join(dir, name)); err != nil {
-			w.Close()
-			return nil, err
+			return nil, errors.Join(err, w.Close())
 		}
 	}
 	return w, nil

@@ -1,6 +1,7 @@
 package fused
 
 import (
+	"fmt"
 	"math"
 	"sync/atomic"
 
@@ -19,8 +20,11 @@ type Attention struct {
 // queryTile is the number of queries of one head whose scores exist at a time.
 const queryTile = 128
 
-// maxSequence bounds the length of a sequence, so that each score has a dropout index of its own.
-const maxSequence = 1 << 24
+// maxSequence and maxHeads bound sizes so that each score has a dropout index of its own, and the distance between two rows of them fits 31 bits.
+const (
+	maxSequence = 1 << 20
+	maxHeads    = 1 << 10
+)
 
 // scratch is the memory of one worker.
 type scratch struct {
@@ -57,8 +61,8 @@ func (g *Graph) Attention(qkv *Tensor, a Attention) *Tensor {
 	if !g.use(kind, qkv, 0) {
 		return nil
 	}
-	if a.Heads < 1 || qkv.Width%(3*a.Heads) != 0 || qkv.Axis != Tokens {
-		g.fail("%s: %d heads do not divide a width of %d into query, key and value", kind, a.Heads, qkv.Width)
+	if a.Heads < 1 || a.Heads > maxHeads || qkv.Width%(3*a.Heads) != 0 || qkv.Axis != Tokens {
+		g.fail("%s: %d heads do not divide a width of %d into query, key and value, or are more than %d", kind, a.Heads, qkv.Width, maxHeads)
 		return nil
 	}
 	width := qkv.Width / 3
@@ -90,6 +94,9 @@ type span struct{ first, length, head int }
 func (t *attention) run(fn func(span, *scratch) error) error {
 	g := t.graph
 	borders := g.batch.CuSeqlens
+	if err := checkBorders(borders, g.rows(Tokens)); err != nil {
+		return err
+	}
 	t.failed.Store(nil)
 	err := g.pool.Run((len(borders)-1)*t.Heads, func(chunk, worker int) {
 		if t.failed.Load() != nil {
@@ -104,6 +111,19 @@ func (t *attention) run(fn func(span, *scratch) error) error {
 		return *failed
 	}
 	return err
+}
+
+// checkBorders returns an error unless borders cut the tokens into sequences.
+func checkBorders(borders []int32, tokens int) error {
+	if len(borders) == 0 || borders[0] != 0 || int(borders[len(borders)-1]) != tokens {
+		return fmt.Errorf("the borders of the sequences do not run from 0 to %d", tokens)
+	}
+	for i, end := range borders[1:] {
+		if length := int(end) - int(borders[i]); length < 0 || length > maxSequence {
+			return fmt.Errorf("sequence %d has %d tokens, want 0 to %d", i, length, maxSequence)
+		}
+	}
+	return nil
 }
 
 // keys is the number of keys that queries below end see.

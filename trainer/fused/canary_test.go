@@ -53,6 +53,23 @@ func TestCanaryNodesMergeByHash(t *testing.T) {
 	}
 }
 
+// Nodes are hashed as nodeHash does, so that names can be chosen whose hashes do not meet.
+func TestCanaryHashes(t *testing.T) {
+	g := NewGraph(newTestPool(t, 1), true)
+	if err := g.Differentiate(networks[0].graph(g, testSet(t, 1), 0.1)); err != nil {
+		t.Fatal(err)
+	}
+	stock := 0
+	for _, n := range g.expr.AllNodes() {
+		if !g.hashes[n.Hashcode()] {
+			stock++
+		}
+	}
+	if stock != 1 { // the constant 1 that differentiation begins with
+		t.Errorf("%d of %d nodes have a hash that was not foreseen, want 1", stock, len(g.expr.AllNodes()))
+	}
+}
+
 // The tape runs each node once, children first, in an order that is the same for each compilation; a node that nobody reads runs too.
 func TestCanaryTapeOrder(t *testing.T) {
 	var orders [][]string

@@ -2,8 +2,10 @@ package fused
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 
 	"github.com/chewxy/hm"
 	_ "go4.org/unsafe/assume-no-moving-gc" // the newest release, without which a dependency of gorgonia refuses to start under a newer Go
@@ -39,11 +41,11 @@ type Graph struct {
 	buffers  []*buffer
 	capacity [axes]int
 	grads    map[*G.Node]gradient
-	nodes    int   // operations made, for unique names
-	dropouts int   // dropout operations made: each has masks of its own
-	err      error // the first mistake in building
-
+	hashes   map[uint32]bool // of the nodes made here
+	names    int             // names given
+	dropouts int             // dropout operations made: each has masks of its own
 	branches []*Branch
+	err      error // the first mistake in building
 
 	stop    func() error // says whether the run under way is cancelled
 	batch   *Batch       // of the run under way
@@ -57,7 +59,7 @@ type Graph struct {
 func NewGraph(pool *kernels.Pool, training bool) *Graph {
 	return &Graph{
 		pool: pool, training: training, expr: G.NewGraph(),
-		grads: make(map[*G.Node]gradient), workers: make([]scratch, pool.Threads()),
+		grads: make(map[*G.Node]gradient), hashes: make(map[uint32]bool), workers: make([]scratch, pool.Threads()),
 	}
 }
 
@@ -161,23 +163,47 @@ func (g *Graph) parameters(ps ...*params.Param) (nodes G.Nodes, used []*params.P
 // parameter adds a node bound to the memory of p.
 func (g *Graph) parameter(p *params.Param) *G.Node {
 	shape := tensor.Shape(p.Shape)
-	n := G.NewTensor(g.expr, G.Float32, len(shape),
-		G.WithName(fmt.Sprintf("%s#%d", p.Name, len(g.inputs))), G.WithShape(shape...),
+	name := g.unique(p.Name, G.TensorType{Dims: len(shape), Of: tensor.Float32}, shape, nil)
+	n := G.NewTensor(g.expr, G.Float32, len(shape), G.WithName(name), G.WithShape(shape...),
 		G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(p.Value))))
 	g.inputs = append(g.inputs, n)
 	return n
 }
 
-// add puts an operation over children into the graph. It counts as an error to be given back a node that was there before.
+// unique returns a name that begins with kind and gives its node a hash of its own. Gorgonia takes nodes with equal hashes for the same one, and
+// these have 32 bits: in a deep network two may well meet by chance.
+func (g *Graph) unique(kind string, t hm.Type, shape tensor.Shape, children G.Nodes) string {
+	for {
+		g.names++
+		name := fmt.Sprintf("%s.%d", kind, g.names)
+		if h := nodeHash(name, t, shape, children); !g.hashes[h] {
+			g.hashes[h] = true
+			return name
+		}
+	}
+}
+
+// nodeHash is what gorgonia's Node.Hashcode will give for a node whose operation, or the node itself, writes name.
+func nodeHash(name string, t hm.Type, shape tensor.Shape, children G.Nodes) uint32 {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%v%v%s", t, shape, name)
+	h.Write([]byte{byte(len(children))})
+	for _, c := range children {
+		h.Write(binary.LittleEndian.AppendUint32(nil, c.Hashcode()))
+	}
+	return h.Sum32()
+}
+
+// add puts an operation over children into the graph. wrt says which of them have a gradient; nil means none.
 func (g *Graph) add(kind string, output hm.Type, shape tensor.Shape, children G.Nodes, wrt []bool, do func([]G.Value) (G.Value, error), diff func(output, grad *G.Node) (G.Nodes, error)) (*G.Node, error) {
-	g.nodes++
-	o := &op{graph: g, name: fmt.Sprintf("%s.%d", kind, g.nodes), output: output, shape: shape, wrt: wrt, do: do, diff: diff}
+	o := &op{graph: g, output: output, shape: shape, wrt: wrt, do: do, diff: diff}
 	if wrt == nil {
 		o.wrt = make([]bool, len(children))
 	}
 	for _, c := range children {
 		o.inputs = append(o.inputs, c.Type())
 	}
+	o.name = g.unique(kind, output, shape, children)
 	n, err := G.ApplyOp(o, children...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
@@ -193,7 +219,7 @@ var activation = G.TensorType{Dims: 2, Of: tensor.Float32}
 
 func nominal(width int) tensor.Shape { return tensor.Shape{2, width} }
 
-// emit adds the operation that gives the tensor out. The gradients of its inputs are made by backward: see differentiate.
+// emit adds the operation that gives the tensor out. diff adds the backward operation, by way of [Graph.backward].
 func (g *Graph) emit(kind string, out *buffer, spare spares, children G.Nodes, wrt []bool, do func(in []G.Value) error, diff func(output, grad *G.Node) (G.Nodes, error)) *Tensor {
 	if g.err != nil {
 		return nil
@@ -277,7 +303,8 @@ func (g *Graph) Compile() (err error) {
 	return nil
 }
 
-// checkHashes looks for two nodes with the same 32-bit hash, of which the compiler would run only one.
+// checkHashes looks for two nodes with the same hash, of which the compiler would run only one: [Graph.unique] avoids them but for nodes that gorgonia
+// adds itself.
 func (g *Graph) checkHashes() error {
 	seen := make(map[uint32]*G.Node)
 	for _, n := range g.expr.AllNodes() {

@@ -402,6 +402,37 @@ func TestGradientsAddUp(t *testing.T) {
 	}
 }
 
+// TestHashesThatMeet marks the hashes of a graph as taken in a second one, whose first node must then find another name, and so the rest.
+func TestHashesThatMeet(t *testing.T) {
+	for _, n := range networks {
+		t.Run(n.name, func(t *testing.T) {
+			b := testBatch(5, 4, 9)
+			build := func(taken map[uint32]bool) (*Graph, []float32) {
+				s := testSet(t, 4)
+				g := NewGraph(newTestPool(t, 1), true)
+				for h := range taken {
+					g.hashes[h] = true
+				}
+				if err := g.Differentiate(n.graph(g, s, 0.1)); err != nil {
+					t.Fatal(err)
+				}
+				if err := g.Run(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				return g, s.Grads
+			}
+			first, want := build(nil)
+			second, got := build(first.hashes)
+			if second.names <= first.names {
+				t.Errorf("%d names were tried, %d in the first graph", second.names, first.names)
+			}
+			if !slices.Equal(got, want) {
+				t.Error("the gradients depend on names")
+			}
+		})
+	}
+}
+
 func TestMistakesInBuilding(t *testing.T) {
 	s := testSet(t, 1)
 	embed := func(g *Graph) *Tensor {
@@ -464,7 +495,8 @@ func TestMistakesInRunning(t *testing.T) {
 		{"label", func(b *Batch) { b.Labels[1] = testVocab }, "label 11"},
 		{"labels", func(b *Batch) { b.Labels = b.Labels[:1] }, "1 labels"},
 		{"scale", func(b *Batch) { b.Scale = 0 }, "scale"},
-		{"borders", func(b *Batch) { b.CuSeqlens[1] = 1 << 20 }, "Attention"},
+		{"borders", func(b *Batch) { b.CuSeqlens[1] = 1 << 20 }, "sequence 1 has"},
+		{"last border", func(b *Batch) { b.CuSeqlens[2] = 12 }, "from 0 to 11"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -490,7 +522,7 @@ func TestMistakesInRunning(t *testing.T) {
 func TestSteadyStepAllocatesNoTensors(t *testing.T) {
 	s := testSet(t, 1)
 	g := NewGraph(newTestPool(t, 1), true)
-	if err := g.Differentiate(networks[0].graph(g, s, 0)); err != nil {
+	if err := g.Differentiate(networks[0].graph(g, s, 0.1)); err != nil {
 		t.Fatal(err)
 	}
 	allocated := func(b *Batch) int {
@@ -509,7 +541,7 @@ func TestSteadyStepAllocatesNoTensors(t *testing.T) {
 	}
 	b := testBatch(2, 150, 150, 150, 150, 150, 150)
 	large, small := allocated(b), allocated(testBatch(2, 50))
-	if tensor := len(b.IDs) * testWidth * 4; large-small > tensor*3/2 {
+	if tensor := len(b.IDs) * testWidth * 4; large-small > tensor/2 {
 		t.Errorf("%d bytes allocated in a step of 900 tokens, %d in one of 50; a tensor of the former has %d", large, small, tensor)
 	}
 	if large > 256<<10 {

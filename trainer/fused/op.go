@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
-	"io"
 	"runtime/debug"
 
 	"github.com/chewxy/hm"
@@ -37,7 +36,7 @@ func (o *op) InferShape(...G.DimSizer) (tensor.Shape, error) { return o.shape.Cl
 func (o *op) ReturnsPtr() bool                               { return true }
 func (o *op) CallsExtern() bool                              { return false }
 func (o *op) OverwritesInput() int                           { return -1 }
-func (o *op) WriteHash(h hash.Hash)                          { io.WriteString(h, o.name) }
+func (o *op) WriteHash(h hash.Hash)                          { h.Write([]byte(o.name)) }
 func (o *op) String() string                                 { return o.name }
 
 func (o *op) Hashcode() uint32 {

@@ -9,6 +9,12 @@ func tileAVX2x6(k int, a *float32, rowStride int, kStride int, b *float32, c *fl
 func tileAVX2x2(k int, a *float32, rowStride int, kStride int, b *float32, c *float32, ldc int, rows int, cols int, add int)
 
 //go:noescape
+func packRowsAVX2(k int, panels int, cols int, width int, src *float32, ld int, dst *float32, panelStride int)
+
+//go:noescape
+func packColumnsAVX2(k int, cols int, src *float32, ld int, dst *float32, step int)
+
+//go:noescape
 func addAVX2(dst []float32, a []float32, b []float32)
 
 //go:noescape

@@ -112,13 +112,13 @@ func splitMix(x uint64) uint64 {
 
 // apply masks elements first and on.
 func (k maskKey) apply(dst, src []float32, first uint64) {
-	k.eachSection(len(src), first, func(k *maskKey, lo, hi int, index uint32) {
+	k.eachSection(len(src), first, func(k maskKey, lo, hi int, index uint32) {
 		active.dropout(dst[lo:hi], src[lo:], k.k0, k.k1, index, k.threshold, k.scale)
 	})
 }
 
 func (k maskKey) biasDropoutAdd(dst, x, bias, residual []float32, first uint64) {
-	k.eachSection(len(x), first, func(k *maskKey, lo, hi int, index uint32) {
+	k.eachSection(len(x), first, func(k maskKey, lo, hi int, index uint32) {
 		if bias == nil {
 			active.dropoutAdd(dst[lo:hi], x[lo:], residual[lo:], k.k0, k.k1, index, k.threshold, k.scale)
 		} else {
@@ -128,7 +128,7 @@ func (k maskKey) biasDropoutAdd(dst, x, bias, residual []float32, first uint64) 
 }
 
 // eachSection cuts n elements from first on where the upper half of the index changes.
-func (k maskKey) eachSection(n int, first uint64, fn func(k *maskKey, lo, hi int, index uint32)) {
+func (k maskKey) eachSection(n int, first uint64, fn func(k maskKey, lo, hi int, index uint32)) {
 	for lo := 0; lo < n; {
 		at := first + uint64(lo)
 		hi := n
@@ -136,7 +136,7 @@ func (k maskKey) eachSection(n int, first uint64, fn func(k *maskKey, lo, hi int
 			hi = lo + int(room)
 		}
 		section := k.section(uint32(at >> 32))
-		fn(&section, lo, hi, uint32(at))
+		fn(section, lo, hi, uint32(at))
 		lo = hi
 	}
 }

@@ -247,9 +247,7 @@ func BenchmarkRows(b *testing.B) {
 	for _, op := range ops {
 		for _, tier := range tiers {
 			b.Run(fmt.Sprintf("op=%s/tier=%s", op.name, tier.name), func(b *testing.B) {
-				chosen := active
-				active = tier
-				defer func() { active = chosen }()
+				useTier(b, tier)
 				for b.Loop() {
 					if err := op.run(); err != nil {
 						b.Fatal(err)

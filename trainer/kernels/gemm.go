@@ -1,13 +1,13 @@
 package kernels
 
 // Blocking of the matrix product (Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008): a packed panel of B
-// (kBlock × nr) stays in the first-level cache while the packed rows of A (rowPanels·mr × kBlock) pass by from the second.
+// (kBlock × nr) stays in the first-level cache while the packed rows of a chunk (maxChunkRows × kBlock) pass by from the second.
 const (
 	kBlock = 256
 	// kStride is the distance between rows of packed A: not a multiple of 4096 bytes, so that rows fall into different cache sets.
 	kStride = kBlock + 16
-	// rowPanels is the number of panels of mr rows in one chunk of work.
-	rowPanels = 8
+	// maxChunkRows bounds the rows of a chunk of work.
+	maxChunkRows = 112
 	// packPanels is the number of panels of B that are packed at a time.
 	packPanels = 8
 	// packedFloats bounds the packed part of B.
@@ -140,28 +140,31 @@ func (g *product) pack(index int) {
 	}
 }
 
+// chunkRows is the height of a chunk of C: as many panels of mr rows as fit.
+func (g *product) chunkRows() int { return maxChunkRows / g.mr * g.mr }
+
 // chunkCols is the width of a chunk of C, a multiple of nr: all columns where there are rows enough.
 func (g *product) chunkCols() int {
-	pieces := max(wantChunks/ceilDiv(g.m, rowPanels*g.mr), 1)
+	pieces := max(wantChunks/ceilDiv(g.m, g.chunkRows()), 1)
 	return ceilDiv(max(ceilDiv(g.cols, pieces), minChunkCols), g.nr) * g.nr
 }
 
 func (g *product) chunks() int {
-	return ceilDiv(g.m, rowPanels*g.mr) * ceilDiv(g.cols, g.chunkCols())
+	return ceilDiv(g.m, g.chunkRows()) * ceilDiv(g.cols, g.chunkCols())
 }
 
 // chunk computes one chunk of C.
 func (g *product) chunk(index int, s *Scratch) {
 	width := g.chunkCols()
 	across := ceilDiv(g.cols, width)
-	i0 := index / across * rowPanels * g.mr
-	rows := min(rowPanels*g.mr, g.m-i0)
+	i0 := index / across * g.chunkRows()
+	rows := min(g.chunkRows(), g.m-i0)
 	first := index % across * width
 	last := min(first+width, g.cols)
 	if g.beta != 1 && (g.beta != 0 || g.k == 0) {
-		g.scale(i0, rows, first, last)
+		g.applyBeta(i0, rows, first, last)
 	}
-	packed := grow(&s.a, rowPanels*g.mr*kStride)
+	packed := grow(&s.a, g.chunkRows()*kStride)
 	for k0 := 0; k0 < g.k; k0 += kBlock {
 		kc := min(kBlock, g.k-k0)
 		rowStride, kStep := g.packA(packed, i0, rows, k0, kc)
@@ -175,25 +178,29 @@ func (g *product) chunk(index int, s *Scratch) {
 	}
 }
 
-// scale multiplies a part of C with beta; with beta 0 it clears it.
-func (g *product) scale(i0, rows, first, last int) {
+// applyBeta multiplies a part of C with beta; with beta 0 it clears it, whatever it holds.
+func (g *product) applyBeta(i0, rows, first, last int) {
 	for i := i0; i < i0+rows; i++ {
 		row := g.c[i*g.ldc+g.j0+first : i*g.ldc+g.j0+last]
 		if g.beta == 0 {
 			clear(row)
-			continue
-		}
-		for j := range row {
-			row[j] *= g.beta
+		} else {
+			g.scale(row, g.beta)
 		}
 	}
 }
 
 // packA copies rows of op(A) into panels of mr rows, each panel mr·kStride floats from the last, and returns the distances between
-// rows and between steps of k inside a panel: stored rows stay rows, stored columns stay columns. Rows beyond the last are zero.
+// rows and between steps of k inside a panel. Rows beyond the last are zero.
 func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kStep int) {
-	if g.transA {
+	switch {
+	case g.transA:
 		g.packRows(g.mr, kc, rows, g.a[k0*g.lda+i0:], g.lda, packed, g.mr*kStride)
+		return 1, g.mr
+	case g.transpose:
+		for i := 0; i < rows; i += g.mr {
+			g.packColumns(g.mr, kc, min(g.mr, rows-i), g.a[(i0+i)*g.lda+k0:], g.lda, packed[i*kStride:])
+		}
 		return 1, g.mr
 	}
 	for i := range ceilDiv(rows, g.mr) * g.mr {
@@ -205,61 +212,4 @@ func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kSte
 		}
 	}
 	return kStride, 1
-}
-
-func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
-	for p := range k {
-		row := src[p*ld : p*ld+cols]
-		for i := 0; len(row) > 0; i++ {
-			piece := dst[i*panelStride+p*width:][:width]
-			n := copy(piece, row)
-			clear(piece[n:])
-			row = row[n:]
-		}
-	}
-}
-
-func packColumnsPortable(nr, k, cols int, src []float32, ld int, b []float32) {
-	for j := range cols {
-		for p, v := range src[j*ld : j*ld+k] {
-			b[p*nr+j] = v
-		}
-	}
-	for j := cols; j < nr; j++ {
-		for p := range k {
-			b[p*nr+j] = 0
-		}
-	}
-}
-
-// tilePortable computes 2 × 4 elements: with their operands they fill the sixteen registers of a plain amd64.
-func tilePortable(k int, a []float32, rowStride, kStride int, b, c []float32, ldc, rows, cols int, add bool) {
-	var c00, c01, c02, c03, c10, c11, c12, c13 float32
-	x := 0
-	b = b[:k*4]
-	for len(b) >= 4 {
-		a0, a1 := a[x], a[x+rowStride]
-		x += kStride
-		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
-		c00 += a0 * b0
-		c01 += a0 * b1
-		c02 += a0 * b2
-		c03 += a0 * b3
-		c10 += a1 * b0
-		c11 += a1 * b1
-		c12 += a1 * b2
-		c13 += a1 * b3
-		b = b[4:]
-	}
-	out := [2][4]float32{{c00, c01, c02, c03}, {c10, c11, c12, c13}}
-	for i := range rows {
-		row := c[i*ldc : i*ldc+cols]
-		for j := range row {
-			if add {
-				row[j] += out[i][j]
-			} else {
-				row[j] = out[i][j]
-			}
-		}
-	}
 }

@@ -168,10 +168,10 @@ func FuzzGemm(f *testing.F) {
 	})
 }
 
-// go test ./trainer/kernels -run '^$' -bench Gemm
+// go test ./trainer/kernels -run '^$' -bench 'Gemm/tier=avx512/threads=1'
 func BenchmarkGemm(b *testing.B) {
 	shapes := []struct {
-		name           string
+		op             string
 		transA, transB bool
 		m, n, k        int
 	}{
@@ -185,22 +185,20 @@ func BenchmarkGemm(b *testing.B) {
 		{"attention", false, true, 128, 128, 64},
 		{"vector", false, true, 1, 1024, 1024},
 	}
-	for _, s := range shapes {
-		lda, ldb := s.k, s.n
-		if s.transA {
-			lda = s.m
-		}
-		if s.transB {
-			ldb = s.k
-		}
-		rng := newRand(3)
-		x, y, z := random(rng, s.m*s.k, 1), random(rng, s.k*s.n, 1), make([]float32, s.m*s.n)
-		for _, tier := range tiers {
-			for _, threads := range []int{1, 2} {
-				b.Run(fmt.Sprintf("tier=%s/threads=%d/op=%s/shape=%dx%dx%d", tier.name, threads, s.name, s.m, s.n, s.k), func(b *testing.B) {
-					chosen := active
-					active = tier
-					defer func() { active = chosen }()
+	for _, tier := range tiers {
+		for _, threads := range []int{1, 2} {
+			for _, s := range shapes {
+				name := fmt.Sprintf("tier=%s/threads=%d/op=%s/shape=%dx%dx%d", tier.name, threads, s.op, s.m, s.n, s.k)
+				b.Run(name, func(b *testing.B) {
+					useTier(b, tier)
+					lda, ldb := s.k, s.n
+					if s.transA {
+						lda = s.m
+					}
+					if s.transB {
+						ldb = s.k
+					}
+					x, y, z := ramp(s.m*s.k), ramp(s.k*s.n), make([]float32, s.m*s.n)
 					p := NewPool(threads)
 					for b.Loop() {
 						if err := Gemm(p, s.transA, s.transB, s.m, s.n, s.k, x, lda, y, ldb, 0, z, s.n); err != nil {
@@ -212,4 +210,13 @@ func BenchmarkGemm(b *testing.B) {
 			}
 		}
 	}
+}
+
+// ramp returns n small numbers.
+func ramp(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(i%17)/8 - 1
+	}
+	return x
 }

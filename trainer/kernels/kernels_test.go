@@ -12,12 +12,19 @@ var oddSizes = []int{1, 2, 3, 15, 16, 17, 31, 33, 64, 100}
 
 // eachTier runs test once in every tier of this processor.
 func eachTier(t *testing.T, test func(t *testing.T)) {
-	chosen := active
-	t.Cleanup(func() { active = chosen })
 	for _, tier := range tiers {
-		active = tier
-		t.Run(tier.name, test)
+		t.Run(tier.name, func(t *testing.T) {
+			useTier(t, tier)
+			test(t)
+		})
 	}
+}
+
+// useTier makes a tier the one in use until the test or benchmark ends.
+func useTier(t testing.TB, chosen *tier) {
+	before := active
+	t.Cleanup(func() { active = before })
+	active = chosen
 }
 
 // eachThreads runs the operation with 1, 2 and 3 threads on copies of the operands and demands equal bits in all of them. It returns the operands as

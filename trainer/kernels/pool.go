@@ -116,7 +116,7 @@ func rowsPerChunk(cols int) int { return max(1, chunkFloats/max(cols, 1)) }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// rows runs fn over [0, n) in pieces of at most per.
+// ranges runs fn over [0, n) in pieces of at most per.
 func (p *Pool) ranges(n, per int, fn func(lo, hi int)) error {
 	if err := p.begin(); err != nil {
 		return err

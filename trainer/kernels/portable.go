@@ -2,6 +2,85 @@ package kernels
 
 import "math"
 
+// tilePortable computes 2 × 4 elements: with their operands they fill the sixteen registers of a plain amd64. Rows of a are one float apart and steps
+// of k two, and two steps are written out: the compiler then checks no bounds inside the loop, and does less besides the arithmetic.
+func tilePortable(k int, a []float32, _, _ int, b, c []float32, ldc, rows, cols int, add bool) {
+	var c00, c01, c02, c03, c10, c11, c12, c13 float32
+	a, b = a[:k*2], b[:k*4]
+	for len(b) >= 8 && len(a) >= 4 {
+		a0, a1 := a[0], a[1]
+		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+		c00 += a0 * b0
+		c01 += a0 * b1
+		c02 += a0 * b2
+		c03 += a0 * b3
+		c10 += a1 * b0
+		c11 += a1 * b1
+		c12 += a1 * b2
+		c13 += a1 * b3
+		a0, a1 = a[2], a[3]
+		b0, b1, b2, b3 = b[4], b[5], b[6], b[7]
+		c00 += a0 * b0
+		c01 += a0 * b1
+		c02 += a0 * b2
+		c03 += a0 * b3
+		c10 += a1 * b0
+		c11 += a1 * b1
+		c12 += a1 * b2
+		c13 += a1 * b3
+		a, b = a[4:], b[8:]
+	}
+	if len(b) == 4 {
+		c00 += a[0] * b[0]
+		c01 += a[0] * b[1]
+		c02 += a[0] * b[2]
+		c03 += a[0] * b[3]
+		c10 += a[1] * b[0]
+		c11 += a[1] * b[1]
+		c12 += a[1] * b[2]
+		c13 += a[1] * b[3]
+	}
+	out := [2][4]float32{{c00, c01, c02, c03}, {c10, c11, c12, c13}}
+	for i := range rows {
+		row := c[i*ldc : i*ldc+cols]
+		for j := range row {
+			if add {
+				row[j] += out[i][j]
+			} else {
+				row[j] = out[i][j]
+			}
+		}
+	}
+}
+
+func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
+	for p := range k {
+		row := src[p*ld : p*ld+cols]
+		for i := 0; len(row) > 0; i++ {
+			piece := dst[i*panelStride+p*width:][:width]
+			n := min(width, len(row))
+			for j, v := range row[:n] {
+				piece[j] = v
+			}
+			clear(piece[n:])
+			row = row[n:]
+		}
+	}
+}
+
+func packColumnsPortable(width, k, cols int, src []float32, ld int, dst []float32) {
+	for j := range cols {
+		for p, v := range src[j*ld : j*ld+k] {
+			dst[p*width+j] = v
+		}
+	}
+	for j := cols; j < width; j++ {
+		for p := range k {
+			dst[p*width+j] = 0
+		}
+	}
+}
+
 func addPortable(dst, a, b []float32) {
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {

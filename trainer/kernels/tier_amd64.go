@@ -16,7 +16,7 @@ func nativeTiers() []*tier {
 }
 
 var avx512 = tier{
-	name: "avx512", mr: 14, nr: 32, tile: tileAVX512, packRows: packRowsWide, packColumns: packColumnsWide,
+	name: "avx512", mr: 14, nr: 32, tile: tileAVX512, packRows: packRows512, packColumns: packColumns512,
 	add: addAVX512, scale: scaleAVX512, max: maxAVX512,
 	expSum: expSumAVX512, sumExp: sumExpAVX512, softmaxBackward: softmaxBackwardAVX512,
 	geluErf: geluErfAVX512, geluErfBackward: geluErfBackwardAVX512,
@@ -27,7 +27,7 @@ var avx512 = tier{
 }
 
 var avx2 = tier{
-	name: "avx2", mr: 6, nr: 16, tile: tileAVX2, packRows: packRowsPortable, packColumns: packColumnsPortable,
+	name: "avx2", mr: 6, nr: 16, tile: tileAVX2, packRows: packRows2, packColumns: packColumns2,
 	add: addAVX2, scale: scaleAVX2, max: maxAVX2,
 	expSum: expSumAVX2, sumExp: sumExpAVX2, softmaxBackward: softmaxBackwardAVX2,
 	geluErf: geluErfAVX2, geluErfBackward: geluErfBackwardAVX2,
@@ -66,22 +66,45 @@ func checkTile(k int, a []float32, rowStride, kStride int, b []float32, nr int, 
 	_ = c[(rows-1)*ldc+cols-1]
 }
 
-func packRowsWide(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
+func packRows512(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
 	panels := ceilDiv(cols, width)
 	_, _ = src[(k-1)*ld+cols-1], dst[(panels-1)*panelStride+k*width-1]
 	packRowsAVX512(k, panels, cols-(panels-1)*width, width, &src[0], 4*ld, &dst[0], 4*panelStride)
 }
 
-func packColumnsWide(nr, k, cols int, src []float32, ld int, dst []float32) {
-	_, _ = src[(cols-1)*ld+k-1], dst[k*nr-1]
-	for j := 0; j < nr; j += 16 {
-		if j >= cols {
-			for p := range k {
-				clear(dst[p*nr+j : (p+1)*nr])
-			}
-			return
+// packRows2 writes whole vectors: the panels of A, which are narrower, have room behind them.
+func packRows2(width, k, cols int, src []float32, ld int, dst []float32, panelStride int) {
+	panels := ceilDiv(cols, width)
+	_, _ = src[(k-1)*ld+cols-1], dst[(panels-1)*panelStride+(k-1)*width+ceilDiv(width, 8)*8-1]
+	packRowsAVX2(k, panels, cols-(panels-1)*width, width, &src[0], 4*ld, &dst[0], 4*panelStride)
+}
+
+func packColumns512(width, k, cols int, src []float32, ld int, dst []float32) {
+	_, _ = src[(cols-1)*ld+k-1], dst[k*width-1]
+	for j := 0; j < width; j += 16 {
+		if j < cols {
+			packColumnsAVX512(k, min(16, cols-j), &src[j*ld], 4*ld, &dst[j], 4*width)
+		} else {
+			clearColumns(width, k, j, dst)
 		}
-		packColumnsAVX512(k, min(16, cols-j), &src[j*ld], 4*ld, &dst[j], 4*nr)
+	}
+}
+
+func packColumns2(width, k, cols int, src []float32, ld int, dst []float32) {
+	_, _ = src[(cols-1)*ld+k-1], dst[k*width-1]
+	for j := 0; j < width; j += 8 {
+		if j < cols {
+			packColumnsAVX2(k, min(8, cols-j), &src[j*ld], 4*ld, &dst[j], 4*width)
+		} else {
+			clearColumns(width, k, j, dst)
+		}
+	}
+}
+
+// clearColumns clears the columns of a panel from the given one on.
+func clearColumns(width, k, from int, dst []float32) {
+	for p := range k {
+		clear(dst[p*width+from : (p+1)*width])
 	}
 }
 

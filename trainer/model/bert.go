@@ -73,7 +73,7 @@ func (c *BERTConfig) Validate() error {
 		size("vocab_size", c.VocabSize, maxVocabulary),
 		size("hidden_size", c.HiddenSize, maxWidth),
 		size("num_hidden_layers", c.Layers, maxLayers),
-		size("num_attention_heads", c.Heads, maxWidth),
+		size("num_attention_heads", c.Heads, maxHeads),
 		{"hidden_size", c.HiddenSize%max(c.Heads, 1) == 0, c.HiddenSize, fmt.Sprintf("a multiple of num_attention_heads, %d", c.Heads)},
 		size("intermediate_size", c.IntermediateSize, maxWidth),
 		size("max_position_embeddings", c.MaxPositions, maxPositions),

@@ -128,6 +128,7 @@ const (
 	maxPositions  = 1 << 20
 	maxWidth      = 1 << 17
 	maxLayers     = 1 << 10
+	maxHeads      = 1 << 10
 )
 
 // activations maps names in configurations to functions.

@@ -83,7 +83,7 @@ func (c *GPT2Config) Validate() error {
 		size("n_positions", c.Positions, maxPositions),
 		size("n_embd", c.Width, maxWidth),
 		size("n_layer", c.Layers, maxLayers),
-		size("n_head", c.Heads, maxWidth),
+		size("n_head", c.Heads, maxHeads),
 		{"n_embd", c.Width%max(c.Heads, 1) == 0, c.Width, fmt.Sprintf("a multiple of n_head, %d", c.Heads)},
 		size("n_inner", c.inner(), 4*maxWidth),
 		activation("activation_function", c.Activation),

@@ -45,7 +45,7 @@ type Set struct {
 }
 
 // NewSet allocates the parameters that specs describe, all zero. It fails on a name that is empty or used twice, on a shape with a
-// size below 1, and on more than 2^33 floats.
+// size below 1, and on more floats in all than it can hold.
 func NewSet(specs []Spec) (*Set, error) {
 	s := &Set{byName: make(map[string]*Param, len(specs))}
 	total := 0
@@ -77,8 +77,8 @@ func NewSet(specs []Spec) (*Set, error) {
 	return s, nil
 }
 
-// maxFloats bounds one Set: 2^33 floats are 32 GiB of values, beyond any machine this runs on.
-const maxFloats = 1 << 33
+// maxFloats bounds one Set: 2^33 floats are 32 GiB of values, beyond any machine this runs on. Less can be addressed with 32 bits.
+const maxFloats = min(1<<33, math.MaxInt/8)
 
 func elements(shape []int) (int, error) {
 	n := 1
@@ -86,9 +86,10 @@ func elements(shape []int) (int, error) {
 		if size < 1 || size > math.MaxInt32 {
 			return 0, fmt.Errorf("shape %v has the size %d, outside 1..%d", shape, size, math.MaxInt32)
 		}
-		if n *= size; n > maxFloats {
+		if size > maxFloats/n {
 			return 0, fmt.Errorf("shape %v has more than %d elements", shape, maxFloats)
 		}
+		n *= size
 	}
 	return n, nil
 }

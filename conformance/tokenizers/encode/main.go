@@ -21,6 +21,14 @@ type output struct {
 	Special []bool   `json:"special"`
 	Plain   []uint32 `json:"plain"` // by Encoder, special tokens as text
 	Decoded string   `json:"decoded"`
+	Pair    pair     `json:"pair"` // the text before this one, then this one
+}
+
+type pair struct {
+	IDs       []uint32 `json:"ids"`
+	Types     []uint32 `json:"types"`
+	Sequences []int    `json:"sequences"`
+	Special   []bool   `json:"special"`
 }
 
 func main() {
@@ -41,6 +49,7 @@ func run(path string, in io.Reader, out io.Writer) error {
 	}
 	plain := tok.NewEncoder(8 << 20)
 	w := bufio.NewWriter(out)
+	before := ""
 	lines, results := json.NewDecoder(in), json.NewEncoder(w)
 	for {
 		var line struct{ Text string }
@@ -53,9 +62,15 @@ func run(path string, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		p, err := tok.EncodePair(before, line.Text, tokenizers.EncodeOptions{AddSpecial: true})
+		if err != nil {
+			return err
+		}
+		before = line.Text
 		result := output{
 			e.IDs, tokenizers.RuneOffsets(line.Text, e.Offsets), e.Tokens, e.WordIDs, e.TypeIDs, e.SpecialMask,
 			plain.AppendIDs([]uint32{}, []byte(line.Text)), tok.Decode(e.IDs, true),
+			pair{p.IDs, p.TypeIDs, p.SequenceIDs, p.SpecialMask},
 		}
 		if err := results.Encode(result); err != nil {
 			return err

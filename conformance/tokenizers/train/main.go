@@ -16,6 +16,7 @@ func main() {
 	flag.StringVar(&o.Model, "model", tokenizers.TrainBPE, "bpe or wordpiece")
 	flag.IntVar(&o.VocabSize, "vocab-size", 0, "tokens to reach")
 	flag.Int64Var(&o.MinFrequency, "min-frequency", 0, "least count of a merged pair")
+	flag.IntVar(&o.LimitAlphabet, "limit-alphabet", 0, "most characters to keep (wordpiece)")
 	flag.BoolVar(&o.Lowercase, "lowercase", false, "lower case (wordpiece)")
 	flag.Parse()
 	texts := func(yield func([]byte, error) bool) {

@@ -35,7 +35,7 @@ func avx512() *file {
 		f.tile(tileShape{name: fmt.Sprintf("tileAVX512x%d", rows), rows: rows, register: "Z", lanes: 16})
 	}
 	f.packRowsAVX512()
-	f.packColumnsAVX512()
+	f.packColumns(isa512)
 	f.laneMasks()
 	f.rows(isa512)
 	f.writeConstants()
@@ -48,6 +48,8 @@ func avx2() *file {
 	for _, rows := range []int{6, 2} {
 		f.tile(tileShape{name: fmt.Sprintf("tileAVX2x%d", rows), rows: rows, register: "Y", lanes: 8})
 	}
+	f.packRowsAVX2()
+	f.packColumns(isa2)
 	f.rows(isa2)
 	f.writeConstants()
 	return f

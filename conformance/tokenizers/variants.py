@@ -1,0 +1,124 @@
+"""Writes tokenizers/testdata/*.tokenizer.json: two small tokenizers that package tokenizers trains on the texts of internal/roughtext, and variants of
+them that between them use every setting.
+
+    /tmp/hf/bin/python conformance/tokenizers/variants.py && /tmp/hf/bin/python conformance/tokenizers/compare.py --record
+"""
+
+import copy
+import json
+import subprocess
+
+FOLDER = "tokenizers/testdata"
+
+
+def train(*flags):
+    lines = subprocess.run(["go", "run", "./conformance/tokenizers/lines", "-n", "1200"], check=True, capture_output=True).stdout
+    out = subprocess.run(["go", "run", "./conformance/tokenizers/train", *flags], check=True, capture_output=True, input=b"\n".join(lines.split(b"\n")[512:])).stdout
+    return json.loads(out)
+
+
+def added(tokenizer, content, **flags):
+    taken = {**tokenizer["model"]["vocab"], **{t["content"]: t["id"] for t in tokenizer["added_tokens"]}}
+    token = dict(id=taken.get(content, len(taken)), content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False)
+    tokenizer["added_tokens"].append({**token, **flags})
+
+
+def without(tokenizer, dropped):
+    """Drops tokens from a BPE vocabulary, and the merges that need them; ids move up."""
+    model = tokenizer["model"]
+    tokens = [t for t in model["vocab"] if not any(c in t for c in dropped)]
+    model["vocab"] = {t: i for i, t in enumerate(tokens)}
+    model["merges"] = [m for m in model["merges"] if not any(c in m for c in dropped)]
+
+
+def template(cls, sep):
+    special = lambda t, k: {"SpecialToken": {"id": t[0], "type_id": k}}
+    sequence = lambda s, k: {"Sequence": {"id": s, "type_id": k}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [special(cls, 3), sequence("A", 2), special(sep, 0), special(("both",), 1)],
+        "pair": [special(cls, 0), sequence("A", 0), special(sep, 0), sequence("B", 1), special(sep, 1)],
+        "special_tokens": {
+            cls[0]: {"id": cls[0], "ids": [cls[1]], "tokens": [cls[0]]},
+            sep[0]: {"id": sep[0], "ids": [sep[1]], "tokens": [sep[0]]},
+            "both": {"id": "both", "ids": [sep[1], cls[1]], "tokens": [sep[0], cls[0]]},
+        },
+    }
+
+
+def variants():
+    bpe = train("--model", "bpe", "--vocab-size", "500")
+    yield "bpe", bpe
+
+    t = copy.deepcopy(bpe)
+    added(t, "<mask>", lstrip=True, special=True)
+    added(t, "<s>", rstrip=True, special=True, normalized=True)
+    added(t, "[CLS]", single_word=True)
+    added(t, "[SEP]", single_word=True, lstrip=True, rstrip=True)
+    added(t, "the")
+    added(t, "[[CLS]]", normalized=True)
+    added(t, "é", normalized=True)
+    t["pre_tokenizer"]["add_prefix_space"] = True
+    t["post_processor"] = {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": True, "add_prefix_space": True}
+    yield "bpe_roberta", t
+
+    t = copy.deepcopy(bpe)
+    without(t, "éÃaĠ")
+    t["model"].update(unk_token="<|endoftext|>", fuse_unk=True)
+    t["post_processor"].update(trim_offsets=True, add_prefix_space=False)
+    yield "bpe_unknown_fused", t
+
+    t = copy.deepcopy(t)
+    t["model"].update(unk_token="<|endoftext|>", fuse_unk=False, ignore_merges=True)
+    t["pre_tokenizer"]["use_regex"] = False
+    t["post_processor"] = template(("<|endoftext|>", 0), ("!", 1))
+    yield "bpe_one_word", t
+
+    t = copy.deepcopy(bpe)
+    without(t, "éÃaĠ")
+    t["model"].update(ignore_merges=True)
+    t["pre_tokenizer"]["add_prefix_space"] = True
+    t["post_processor"] = None
+    yield "bpe_dropped", t
+
+    t = copy.deepcopy(bpe)
+    t["model"].update(unk_token="<|endoftext|>")
+    t.update(pre_tokenizer=None, post_processor=None, decoder=None, normalizer=None)
+    yield "bpe_characters", t
+
+    t = copy.deepcopy(bpe)
+    t["model"].update(unk_token="<|endoftext|>", fuse_unk=True)
+    t["normalizer"] = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": False, "strip_accents": None, "lowercase": True}
+    added(t, "[Mask]", normalized=True, special=True)
+    yield "bpe_normalized", t
+
+    wordpiece = train("--model", "wordpiece", "--vocab-size", "900", "--limit-alphabet", "250", "--lowercase")
+    yield "wordpiece", wordpiece
+
+    t = copy.deepcopy(wordpiece)
+    t["normalizer"].update(clean_text=False, strip_accents=True, lowercase=False)
+    t["post_processor"] = {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}
+    t["decoder"]["cleanup"] = False
+    t["model"]["max_input_chars_per_word"] = 7
+    added(t, "LAZY", single_word=True)
+    yield "wordpiece_accents", t
+
+    t = copy.deepcopy(wordpiece)
+    t["normalizer"].update(strip_accents=False, handle_chinese_chars=False)
+    added(t, "THE", normalized=True)
+    added(t, "ÉT", normalized=True, single_word=True)
+    added(t, "<Mask>", normalized=True, special=True, lstrip=True, rstrip=True)
+    t["model"]["continuing_subword_prefix"] = ""
+    t["decoder"] = None
+    yield "wordpiece_cased_marks", t
+
+    t = copy.deepcopy(wordpiece)
+    t["normalizer"] = None
+    t["post_processor"] = template(("[CLS]", 2), ("[SEP]", 3))
+    yield "wordpiece_raw", t
+
+
+for name, tokenizer in variants():
+    with open(f"{FOLDER}/{name}.tokenizer.json", "w") as f:
+        json.dump(tokenizer, f, ensure_ascii=False, separators=(",", ":"))
+        f.write("\n")
