@@ -187,7 +187,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	show.done(opt.out, d.Manifest())
 	return nil
 }
