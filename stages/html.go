@@ -18,7 +18,8 @@ import (
 
 // HTML turns a page into plain text: its main content as Mozilla's Readability finds it, or its whole body. Pages come from strangers, and
 // the tree that HTML's rules build can be thousands of times larger than the page. So a page is bounded and simplified (see simplify)
-// before a tree is built. What exceeds a bound is quarantined; a page without text is dropped.
+// before a tree is built; with the default bounds a worker holds 50 MB at most while it takes a page apart. What exceeds a bound is
+// quarantined; a page without text is dropped.
 type HTML struct {
 	Extract  string `json:"extract"`   // "main" (content without navigation; body if none is found) or "body"; default main
 	MaxBytes int64  `json:"max_bytes"` // bytes of a page; default 2 MiB
