@@ -67,7 +67,8 @@ type Output interface {
 
 // Part takes the rows of one commit. When it is full, and what it writes, depends on the rows alone, never on how calls cut them up.
 type Part interface {
-	// Append takes rows, all of kind Keep, from the front until the part is full. It keeps no reference to them.
+	// Append takes rows, all of kind Keep, from the front until the part is full, and at least one, even if the part is full already: a cut
+	// never falls inside a record. It keeps no reference to them.
 	Append(rows []schemas.Row) (taken int, full bool, err error)
 	// Finish writes what is left. The part is not used afterwards, also if Append or Finish failed.
 	Finish() (rows, tokens int64, err error)

@@ -1,0 +1,43 @@
+# Each target is what its comment says; `make test` and `make quickstart` are all that a newcomer needs.
+SHELL := /bin/bash
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@latest
+
+.PHONY: build quickstart test soak bench conformance lint vuln fuzz clean
+
+build: ## both commands into bin/
+	go build -o bin/ ./cmd/ingest ./cmd/train
+
+quickstart: ## real text to shards to two small models, in two minutes
+	go run ./internal/quickstart
+
+test: ## everything that proves the project right, in minutes
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go test -race -shuffle=on -timeout 10m ./...
+
+soak: ## what takes longer: kills at thirty moments, every crash point, 3 GB under a memory limit
+	SHARDMILL_SOAK=1 go test -shuffle=on -timeout 120m -v -run 'Crash|Kill|Soak' ./pipeline/... ./internal/endtoend
+
+bench: ## pipeline cost per record, JSONL.zst to shards beside zstd, loader samples per second
+	go test -run '^$$' -bench . -benchtime 2s ./pipeline ./datasets/loader
+	go test -run '^$$' -bench Ingest -benchtime 5x ./internal/endtoend
+
+conformance: ## holds ids, files and models against the Python packages that define them
+	./conformance/run
+
+lint: ## linters chosen in .golangci.yml
+	go run $(GOLANGCI_LINT) run ./...
+
+vuln: ## known vulnerabilities in what we call; needs the vulnerability database
+	go run $(GOVULNCHECK) ./...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} $$pkg || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin build

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/shardmill/shardmill/datasets/shards"
+	"github.com/shardmill/shardmill/pipeline"
+	"github.com/shardmill/shardmill/pipeline/recipe"
+	"github.com/shardmill/shardmill/schemas"
+)
+
+// input says which recipe a command works from.
+type input struct {
+	tokenizer string
+	limit     int64
+	sets      []string
+}
+
+func (in *input) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&in.tokenizer, "tokenizer", "", "tokenizer.json; the arguments are files then, not a recipe")
+	fs.Int64Var(&in.limit, "limit", 0, "records to read of each source; 0 reads all (recipe: limit)")
+	fs.StringArrayVar(&in.sets, "set", nil, "replace a value of the recipe: a.b=c; may be given again")
+}
+
+const inputHelp = `The recipe is strict YAML; a minimal one:
+
+  sources:
+    - name: web
+      paths: [data/*.jsonl.gz]     # files, folders, globs; .jsonl .txt .html, also .gz .zst .bz2
+  stages:                          # in this order: html, clean, length, dedup
+    - clean: {}
+    - length: {min_chars: 200}
+    - dedup: {}
+  tokenizer: {file: tokenizer.json}
+  shards: {tokens: 64M, held_out: 0.01}
+`
+
+// load reads the recipe that the arguments name, or makes one from files.
+func (in *input) load(args []string) (*recipe.Recipe, error) {
+	sets := in.sets
+	if in.limit != 0 {
+		sets = append(sets, "limit="+strconv.FormatInt(in.limit, 10))
+	}
+	if in.tokenizer == "" {
+		if len(args) != 1 {
+			return nil, usageError{fmt.Errorf("want one recipe, not %d arguments: name a recipe, or give files and --tokenizer", len(args))}
+		}
+		r, err := recipe.Load(args[0], sets...)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return r, nil
+	}
+	if len(args) == 0 {
+		return nil, usageError{errors.New("want at least one file with --tokenizer")}
+	}
+	r, err := recipe.Default(in.tokenizer, args)
+	if err == nil {
+		r, err = r.Override(sets...)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return r, nil
+}
+
+// runOptions are what decides how a run works, not what it makes.
+type runOptions struct {
+	out        string
+	workers    int
+	memory     string
+	batchBytes string
+	progress   string
+
+	memoryBytes, batchSize int64 // set by check
+}
+
+func (o *runOptions) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.out, "out", "", "dataset folder; default the recipe's name without extension, with .dataset behind it")
+	fs.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "documents are processed by this many goroutines")
+	fs.StringVar(&o.memory, "memory", recipe.Size(recipe.DefaultMemoryBytes).String(), "bound of the memory used, such as 512M or 4GiB")
+	fs.StringVar(&o.batchBytes, "batch-bytes", "0", "text that moves through the stages at once; 0 chooses by memory")
+	fs.StringVar(&o.progress, "progress", "plain", "on standard error: plain, json or none")
+}
+
+// check returns what is wrong with the options.
+func (o *runOptions) check() error {
+	memory, err := recipe.ParseSize(o.memory)
+	if err != nil || memory < minMemory {
+		return usageError{fmt.Errorf("--memory %s: want at least %s", o.memory, recipe.Size(minMemory))}
+	}
+	batch, err := recipe.ParseSize(o.batchBytes)
+	if err != nil || batch < 0 {
+		return usageError{fmt.Errorf("--batch-bytes %s: want a size", o.batchBytes)}
+	}
+	if o.workers < 1 {
+		return usageError{fmt.Errorf("--workers %d: want at least 1", o.workers)}
+	}
+	o.memoryBytes, o.batchSize = memory, batch
+	return nil
+}
+
+// env opens the dataset folder.
+func (o *runOptions) env() (*recipe.Env, func() error, error) {
+	store, done, err := pipeline.OpenDir(o.out)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The collector works harder as the heap comes near the limit; stacks, the binary and mapped files come on top.
+	debug.SetMemoryLimit(o.memoryBytes / 10 * 8)
+	return &recipe.Env{Store: store, TempDir: filepath.Join(o.out, "run"), Workers: o.workers, MemoryBytes: o.memoryBytes, BatchBytes: o.batchSize}, done, nil
+}
+
+// minMemory is what a run needs for its fixed parts.
+const minMemory = 128 << 20
+
+func newRun(s streams) *cobra.Command {
+	var in input
+	var opt runOptions
+	cmd := &cobra.Command{
+		Use:   "run RECIPE.yaml | run --tokenizer TOKENIZER.json --out DIR FILE…",
+		Short: "Make a dataset, or go on with one",
+		Long: `Makes the dataset that a recipe describes. A run that was stopped, killed or ran out of space goes on where it was when the same command is
+given again. Given files and a tokenizer instead of a recipe, it prints the recipe it uses on standard output.
+
+` + inputHelp + exitHelp,
+		Example: `  ingest run recipe.yaml --out dataset
+  ingest run recipe.yaml --set shards.tokens=1M --set stages.length.min_chars=500 --limit 1000
+  ingest run --tokenizer tokenizer.json --out dataset texts/*.txt`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runRecipe(cmd.Context(), s, &in, &opt, args) },
+	}
+	in.flags(cmd.Flags())
+	opt.flags(cmd.Flags())
+	return cmd
+}
+
+func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args []string) (err error) {
+	if opt.out == "" {
+		if in.tokenizer != "" || len(args) != 1 {
+			return usageError{errors.New("name the dataset folder with --out")}
+		}
+		opt.out = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])) + ".dataset"
+	}
+	if err := opt.check(); err != nil {
+		return err
+	}
+	show, err := newProgress(s.err, opt.progress)
+	if err != nil {
+		return usageError{err}
+	}
+	r, err := in.load(args)
+	if err != nil {
+		return err
+	}
+	if in.tokenizer != "" {
+		yaml, err := r.YAML()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "%s", yaml)
+	}
+	plan, err := recipe.Compile(ctx, &recipe.Env{}, r)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	env, done, err := opt.env()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	show.start(plan)
+	env.Events = show.event
+	if err := recipe.Run(ctx, env, plan); err != nil {
+		return interrupted(ctx, fmt.Errorf("%w\nWhat is committed stays; give the same command again to go on when this is mended", err))
+	}
+	d, err := shards.OpenDataset(opt.out)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	show.done(opt.out, d.Manifest())
+	return nil
+}
+
+// interrupted is err, or what to tell whoever stopped the run.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted: what is committed stays; give the same command again to go on")
+	}
+	return err
+}
+
+func newPlan(s streams) *cobra.Command {
+	var in input
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "plan RECIPE.yaml | plan --tokenizer TOKENIZER.json FILE…",
+		Short: "Say what a run would do",
+		Long:  "Finds the input of a recipe, reads it for its digests, and says what a run would do. Nothing is written.\n\n" + inputHelp + exitHelp,
+		Example: `  ingest plan recipe.yaml
+  ingest plan recipe.yaml --json | jq .fingerprint`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := in.load(args)
+			if err != nil {
+				return err
+			}
+			plan, err := recipe.Compile(cmd.Context(), &recipe.Env{}, r)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(s.out, plan)
+			}
+			return printPlan(s, r, plan)
+		},
+	}
+	in.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole plan as JSON")
+	return cmd
+}
+
+func printPlan(s streams, r *recipe.Recipe, plan *schemas.Plan) error {
+	yaml, err := r.YAML()
+	if err != nil {
+		return err
+	}
+	var stored int64
+	for i := range plan.Files {
+		stored += plan.Files[i].Size
+	}
+	fmt.Fprintf(s.out, "%s\n", yaml)
+	fmt.Fprintf(s.out, "# %d files, %s stored, in %d splits and %d lanes\n", len(plan.Files), bytesText(stored), len(plan.Splits), len(plan.Lanes))
+	for i, pass := range plan.Passes {
+		var names []string
+		for _, stage := range plan.Stages {
+			if stage.Pass == i {
+				names = append(names, stage.Name)
+			}
+		}
+		line := fmt.Sprintf("# pass %d, %s: %s", i+1, pass.Name, strings.Join(names, ", "))
+		if pass.Parts > 0 {
+			line += fmt.Sprintf("; then a reduction in %d parts", pass.Parts)
+		}
+		fmt.Fprintln(s.out, line)
+	}
+	fmt.Fprintf(s.out, "# fingerprint %s\n", plan.Fingerprint.Digest)
+	return nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/trainer/checkpoint"
+	"github.com/shardmill/shardmill/trainer/kernels"
+	"github.com/shardmill/shardmill/trainer/model"
+)
+
+// objective is what a model learns to predict, by the name that the flag has.
+type objective string
+
+const (
+	masked objective = "mlm"
+	causal objective = "causal"
+)
+
+func objectiveOf(c model.Config) objective {
+	if _, ok := c.(*model.GPT2Config); ok {
+		return causal
+	}
+	return masked
+}
+
+// sizeFlags describe a new model.
+type sizeFlags struct {
+	layers, hidden, heads int
+	dropout               float64
+}
+
+// newConfig describes a model of the given sizes for a vocabulary. end is the id that closes a document.
+func (f *sizeFlags) newConfig(o objective, vocabulary, positions int, end uint32, pad *int) (model.Config, error) {
+	rate, id := float32(f.dropout), int(end)
+	var c model.Config
+	if o == causal {
+		gpt := model.DefaultGPT2()
+		gpt.VocabSize, gpt.Positions, gpt.Width, gpt.Layers, gpt.Heads = vocabulary, positions, f.hidden, f.layers, f.heads
+		gpt.ResidualDropout, gpt.EmbeddingDropout, gpt.AttentionDropout = rate, rate, rate
+		gpt.BOSTokenID, gpt.EOSTokenID = &id, &id
+		c = gpt
+	} else {
+		bert := model.DefaultBERT()
+		bert.VocabSize, bert.MaxPositions, bert.HiddenSize, bert.Layers, bert.Heads = vocabulary, positions, f.hidden, f.layers, f.heads
+		bert.IntermediateSize = 4 * f.hidden
+		bert.HiddenDropout, bert.AttentionDropout, bert.PadTokenID = rate, rate, pad
+		c = bert
+	}
+	if err := c.Validate(); err != nil {
+		return nil, usagef("the model can't be made: %w", err)
+	}
+	return c, nil
+}
+
+// readConfig reads the config.json at path.
+func readConfig(path string) (model.Config, error) {
+	data, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := model.ReadConfig(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// generationConfig is the content of generation_config.json, with which transformers ends a text at the right token.
+func generationConfig(c model.Config) ([]byte, error) {
+	gpt, ok := c.(*model.GPT2Config)
+	if !ok {
+		return nil, nil
+	}
+	fields := struct {
+		FromModel bool `json:"_from_model_config"`
+		BOS       *int `json:"bos_token_id,omitempty"`
+		EOS       *int `json:"eos_token_id,omitempty"`
+	}{true, gpt.BOSTokenID, gpt.EOSTokenID}
+	b, err := json.MarshalIndent(fields, "", "  ")
+	return append(b, '\n'), err
+}
+
+// folder is a model folder that was loaded for use.
+type folder struct {
+	*model.Network
+	objective objective
+	tokenizer *tokenizers.Tokenizer
+	pool      *kernels.Pool
+}
+
+// openFolder loads the model in dir with its tokenizer. Every weight must be there.
+func openFolder(dir string, threads int) (*folder, error) {
+	c, err := readConfig(filepath.Join(dir, checkpoint.ConfigFile))
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	t, err := modelTokenizer(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open model %s: %w", dir, err)
+	}
+	if n := c.Limits().Vocabulary; t.VocabSize() > n {
+		return nil, fmt.Errorf("open model %s: its tokenizer has %d tokens, the model only %d: they don't belong together", dir, t.VocabSize(), n)
+	}
+	pool := kernels.NewPool(threadCount(threads))
+	network, err := model.New(c, pool)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open model %s: %w", dir, err)
+	}
+	f := &folder{network, objectiveOf(c), t, pool}
+	report, err := loadWeights(dir, network)
+	if err == nil {
+		err = report.Strict()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open model %s: %w", dir, err), f.Close())
+	}
+	return f, nil
+}
+
+func loadWeights(dir string, n *model.Network) (report checkpoint.Report, err error) {
+	w, err := checkpoint.OpenWeights(dir)
+	if err != nil {
+		return report, err
+	}
+	defer closing(&err, w)
+	return w.Load(n.Params())
+}
+
+// Close releases the network and its workers.
+func (f *folder) Close() error {
+	err := f.Network.Close()
+	f.pool.Close()
+	return err
+}
+
+// validateThreads refuses a number of workers that is not one.
+func validateThreads(threads int) error {
+	const most = 1024
+	if threads < 0 || threads > most {
+		return usagef("--threads %d is outside 0..%d", threads, most)
+	}
+	return nil
+}
+
+// threadCount is the number of workers for --threads, whose 0 stands for all processors.
+func threadCount(threads int) int {
+	if threads == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return threads
+}

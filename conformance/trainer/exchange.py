@@ -1,0 +1,87 @@
+"""Moves models between shardmill and transformers and compares what they predict.
+
+    python3 -m venv venv && venv/bin/pip install torch transformers
+    venv/bin/python conformance/trainer/exchange.py
+
+Run it from the root of the repository; it builds the small program beside it with Go. For BERT and GPT-2: transformers saves a model that
+shardmill reads; shardmill writes one that transformers reads, without missing or unexpected weights. All logits of some sequences, which
+transformers gets as one padded batch, must agree to 1e-4. Exits 1 where they do not.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+import transformers
+
+SEQUENCES = [
+    {"ids": [1 + (7 * i + 13 * s + i * i) % 90 for i in range(n)], "segments": [int(2 * i >= n) for i in range(n)]}
+    for s, n in enumerate([40, 1, 17, 150, 6])
+]
+CONFIGS = {
+    "BertForMaskedLM": transformers.BertConfig(
+        vocab_size=101, hidden_size=36, num_hidden_layers=3, num_attention_heads=3, intermediate_size=70, max_position_embeddings=160),
+    "GPT2LMHeadModel": transformers.GPT2Config(vocab_size=101, n_positions=160, n_embd=36, n_layer=3, n_head=3, bos_token_id=0, eos_token_id=0),
+}
+
+
+def ours(masked, *command):
+    """The logits that shardmill gives for each sequence."""
+    sequences = SEQUENCES if masked else [{"ids": s["ids"]} for s in SEQUENCES]
+    lines = "".join(json.dumps(s) + "\n" for s in sequences)
+    done = subprocess.run([str(c) for c in command], input=lines, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{command}: {done.stderr}")
+    return [torch.tensor(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def theirs(model, masked):
+    """The logits that transformers gives for each sequence, all of them in one padded batch."""
+    longest = max(len(s["ids"]) for s in SEQUENCES)
+    pad = lambda values: torch.tensor([v + [0] * (longest - len(v)) for v in values])
+    inputs = {"input_ids": pad([s["ids"] for s in SEQUENCES]), "attention_mask": pad([[1] * len(s["ids"]) for s in SEQUENCES])}
+    if masked:
+        inputs["token_type_ids"] = pad([s["segments"] for s in SEQUENCES])
+    with torch.no_grad():
+        logits = model.eval()(**inputs).logits
+    return [row[: len(s["ids"])] for row, s in zip(logits, SEQUENCES)]
+
+
+def compare(name, a, b):
+    worst = max(float((x - y).abs().max()) for x, y in zip(a, b, strict=True))
+    spread = float(torch.cat([y.flatten() for y in b]).std())
+    print(f"{name}: logits differ by {worst:.2g} at most; their standard deviation is {spread:.2g}")
+    return worst <= 1e-4 and spread > 0.1
+
+
+def main():
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        program = folder / "logits"
+        subprocess.run(["go", "build", "-o", program, "./conformance/trainer/logits"], check=True)
+        for architecture, config in CONFIGS.items():
+            cls, masked = getattr(transformers, architecture), "Bert" in architecture
+            torch.manual_seed(1)
+            model = cls(config)
+            for p in model.parameters():
+                p.data += 0.1 * torch.randn_like(p)
+            saved = folder / f"{architecture}-theirs"
+            model.save_pretrained(saved)
+            good &= compare(f"{architecture} from transformers", ours(masked, program, saved), theirs(model, masked))
+
+            written = folder / f"{architecture}-ours"
+            written.mkdir()
+            predicted = ours(masked, program, written, saved / "config.json", 7)
+            model, report = cls.from_pretrained(written, output_loading_info=True)
+            problems = {k: v for k, v in report.items() if v}
+            if problems:
+                print(f"{architecture} from shardmill: transformers reports {problems}")
+            good &= compare(f"{architecture} from shardmill", predicted, theirs(model, masked)) and not problems
+    sys.exit(0 if good else 1)
+
+
+main()

@@ -1,0 +1,127 @@
+"""Records what PyTorch and transformers compute for two tiny models, for the Go tests of trainer/model to replay.
+
+    python3 -m venv venv && venv/bin/pip install torch transformers
+    venv/bin/python conformance/trainer/record.py trainer/model/testdata
+
+For each model it writes NAME.json (versions, config, minibatch, loss, the losses of 50 updates, names and shapes of the state dict) and
+NAME.bin (little-endian float32: the logits of the chosen rows, then the gradient of the summed loss by each parameter, in the order of
+the JSON). Weights and inputs are formulas, repeated in the Go test. Loss and gradients are computed in float64, with the error of
+PyTorch's own float32 beside them; the updates are computed in float32.
+"""
+
+import json
+import pathlib
+import sys
+import zlib
+
+import numpy as np
+import torch
+import transformers
+
+
+def noise(name, n):
+    """n numbers in [-1, 1), multiples of 2^-15: a hash of name and index."""
+    x = np.arange(n, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(zlib.crc32(name.encode()))
+    x = x.astype(np.uint32)
+    x ^= x >> np.uint32(15)
+    x *= np.uint32(2246822519)
+    x ^= x >> np.uint32(13)
+    return (x >> np.uint32(16)).astype(np.float64) / 32768 - 1
+
+
+def fill(model):
+    for name, p in model.named_parameters():
+        v = noise(name, p.numel()) / 4
+        if p.dim() == 1 and name.endswith("weight"):
+            v = 1 + v
+        p.data = torch.tensor(v.reshape(p.shape), dtype=p.dtype)
+
+
+def sequences(config, lengths, masked):
+    """Sequences of (ids, segments, labels): every third token of a masked model has a label, every one of a causal model. Id 0 is padding
+    in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
+    out = []
+    for s, n in enumerate(lengths):
+        ids = [1 + (7 * i + 13 * s + i * i) % (config.vocab_size - 1) for i in range(n)]
+        segments = [int(masked and 2 * i >= n) for i in range(n)]
+        if masked:
+            labels = [(5 * i + s) % config.vocab_size if i % 3 == 1 else -100 for i in range(n)]
+        else:
+            labels = ids[1:] + [-100]
+        out.append((ids, segments, labels))
+    return out
+
+
+def run(model, data, masked):
+    """The summed loss, the logits of the labelled rows of the first sequence, and the gradients by name."""
+    model.zero_grad()
+    total, first = 0, None
+    for ids, segments, labels in data:
+        extra = {"token_type_ids": torch.tensor([segments])} if masked else {}
+        logits = model(input_ids=torch.tensor([ids]), **extra).logits[0]
+        labels = torch.tensor(labels)
+        total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+        if first is None:
+            first = logits[labels != -100].detach()
+    total.backward()
+    return total.item(), first, {name: p.grad.detach().clone() for name, p in model.named_parameters()}
+
+
+def trace(model, config, masked):
+    """The mean losses of 50 updates by AdamW with clipping, in float32, on batches that change with the step."""
+    torch.manual_seed(0)
+    decays = [p for p in model.parameters() if p.dim() > 1]
+    rest = [p for p in model.parameters() if p.dim() == 1]
+    adam = torch.optim.AdamW([{"params": decays, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=2e-3)
+    losses = []
+    for step in range(50):
+        data = sequences(config, [4 + step % 7, 11, 2 + step % 3], masked)
+        labels = sum(l != -100 for _, _, ls in data for l in ls)
+        loss, _, _ = run(model, data, masked)
+        for p in model.parameters():
+            p.grad /= labels
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        losses.append(loss / labels)
+    return losses
+
+
+def record(folder, name, config, cls, masked):
+    config._attn_implementation = "eager"
+    model = cls(config).eval().double()
+    fill(model)
+    data = sequences(config, [9, 1, 14, 5], masked)
+    loss, logits, grads = run(model, data, masked)
+    loss32, _, grads32 = run(model.float(), data, masked)
+    error = sum(float((grads32[k].double() - g).square().sum()) for k, g in grads.items())
+    size = sum(float(g.square().sum()) for g in grads.values())
+    out = {
+        "torch": torch.__version__, "transformers": transformers.__version__,
+        "config": json.loads(config.to_json_string(use_diff=False)),
+        "sequences": [{"ids": i, "segments": s, "labels": l} for i, s, l in data],
+        "trace": trace(model, config, masked),
+        "loss": loss, "loss_float32": loss32, "gradient_error_float32": (error / size) ** 0.5,
+        "logits": list(logits.shape),
+        "parameters": [{"name": k, "shape": list(p.shape)} for k, p in model.named_parameters()],
+        "state_dict": sorted(model.state_dict().keys()),
+    }
+    (folder / f"{name}.json").write_text(json.dumps(out, sort_keys=True).replace(', "', ',\n"') + "\n")
+    parts = [logits.flatten()] + [grads[p["name"]].flatten() for p in out["parameters"]]
+    torch.cat(parts).numpy().astype("<f4").tofile(folder / f"{name}.bin")
+    print(name, "loss", loss, "float32", loss32, "gradient error of float32", out["gradient_error_float32"])
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    torch.use_deterministic_algorithms(True)
+    record(folder, "bert", transformers.BertConfig(
+        vocab_size=37, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=24,
+    ), transformers.BertForMaskedLM, True)
+    record(folder, "gpt2", transformers.GPT2Config(
+        vocab_size=41, n_positions=20, n_embd=24, n_layer=2, n_head=3, bos_token_id=0, eos_token_id=0,
+    ), transformers.GPT2LMHeadModel, False)
+
+
+main()

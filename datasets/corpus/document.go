@@ -1,0 +1,108 @@
+package corpus
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/shardmill/shardmill/schemas"
+)
+
+// document is what a record holds, as ranges of the record.
+type document struct {
+	text, id    []byte
+	textEscaped bool // text is the content of a JSON string with escapes
+	idEscaped   bool
+	bad         bool // it can't become a document
+	reason      reason
+	detail      string
+}
+
+func (d *document) reject(why reason, detail string) { d.bad, d.reason, d.detail = true, why, detail }
+
+// size bounds the bytes that fill needs.
+func (d *document) size() int64 {
+	if d.bad {
+		return 0
+	}
+	return int64(len(d.text) + len(d.id))
+}
+
+// decode finds text and id in a record, or why it can't be used.
+func (d *document) decode(format string, source *Source, scanner *jsonScanner, record []byte) {
+	if n := validPrefix(record); n < len(record) {
+		d.reject(invalidUTF8, fmt.Sprintf("byte %d of the record is 0x%02x", n, record[n]))
+		return
+	}
+	if format != JSONL {
+		d.text = record
+		return
+	}
+	kind, text, id := scanner.scan(record, source.TextField, source.IDField)
+	switch {
+	case kind == 0 && scanner.deep:
+		d.reject(tooDeep, fmt.Sprintf("more than %d arrays and objects inside one another", maxDepth))
+	case kind == 0:
+		d.reject(invalidJSON, scanner.problem())
+	case kind != '{':
+		d.reject(notAnObject, "the record is "+kindName(kind))
+	case text.kind == 0:
+		d.reject(missingText, fmt.Sprintf("the object has no field %q", source.TextField))
+	case text.kind == 'n':
+		d.reject(nullText, fmt.Sprintf("field %q is null", source.TextField))
+	case text.kind != '"':
+		d.reject(textNotString, fmt.Sprintf("field %q is %s", source.TextField, kindName(text.kind)))
+	case id.kind != 0 && id.kind != 'n' && id.kind != '"' && id.kind != '0':
+		d.reject(unusableID, fmt.Sprintf("field %q is %s: name another field as id", source.IDField, kindName(id.kind)))
+	default:
+		d.text, d.textEscaped = record[text.start:text.end], text.escaped
+		if id.kind != 'n' {
+			d.id, d.idEscaped = record[id.start:id.end], id.escaped
+		}
+	}
+}
+
+// kindName names JSON values by their first byte.
+func kindName(kind byte) string {
+	switch kind {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+// fill copies text and id into a row. It returns a detail if they can't be used; then the row has neither.
+func (d *document) fill(row *schemas.Row, arena *schemas.Arena) (why reason, detail string) {
+	for _, part := range []struct {
+		name    string
+		content []byte
+		escaped bool
+		dst     *[]byte
+	}{{"text", d.text, d.textEscaped, &row.Text}, {"id", d.id, d.idEscaped, &row.ID}} {
+		lone := false
+		if part.escaped {
+			*part.dst, lone = appendUnescaped(arena.Bytes(len(part.content))[:0], part.content)
+		} else {
+			*part.dst = arena.Copy(part.content)
+		}
+		at := bytes.IndexByte(*part.dst, 0)
+		switch {
+		case lone:
+			why, detail = loneSurrogate, part.name+" has half of a surrogate pair"
+		case at >= 0:
+			why, detail = nulCharacter, fmt.Sprintf("byte %d of the %s is NUL", at, part.name)
+		default:
+			continue
+		}
+		row.Text, row.ID = nil, nil
+		return why, detail
+	}
+	return 0, ""
+}

@@ -1,0 +1,14 @@
+package endtoend
+
+import (
+	"os"
+	"syscall"
+)
+
+// maxRSS is the peak resident memory of a process that ended, in bytes.
+func maxRSS(p *os.ProcessState) int64 {
+	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
+		return u.Maxrss << 10
+	}
+	return 0
+}

@@ -1,0 +1,60 @@
+package recipe
+
+import (
+	"io/fs"
+
+	"github.com/shardmill/shardmill/pipeline"
+)
+
+// Env is the machine that a run works on. Nothing in it decides about the output.
+type Env struct {
+	Store       pipeline.Store             // the dataset folder
+	Storage     func(root string) fs.FS    // opens the roots of sources; default os.DirFS
+	TempDir     string                     // folder for what exceeds memory while a reduction sorts; default that of the system
+	Workers     int                        // goroutines that run stages; default 1
+	MemoryBytes int64                      // bound of the run's memory; default DefaultMemoryBytes
+	BatchBytes  int64                      // text in a batch; default by memory, at most pipeline.DefaultBatchBytes
+	Events      func(event pipeline.Event) // called by one goroutine at a time; may be nil
+}
+
+// DefaultMemoryBytes bounds a run unless Env says otherwise.
+const DefaultMemoryBytes = 2 << 30
+
+// memory says what the parts of a run may use.
+type memory struct {
+	credit int64 // all batches under way
+	batch  int64 // text of one batch
+	worker int64 // caches of one worker
+	sort   int64 // buffer of a reduction, which runs when batches do not
+}
+
+const (
+	maxWorkerCache = 64 << 20 // more does not help: the words of a language fit
+	minBatchBytes  = 64 << 10
+	// batchFactor is the memory of a batch by its text; pipeline counts credit by it.
+	batchFactor = 6
+	maxBatches  = 1024 // under way, however small they are
+)
+
+// split shares the memory of a run out. A quarter goes to batches, an eighth to the workers' caches, a quarter to sorting. The rest is for what does
+// not grow with the input (tokenizer, open shards and readers of each lane) and for garbage that is not collected yet.
+func (e *Env) split() memory {
+	total := e.MemoryBytes
+	if total <= 0 {
+		total = DefaultMemoryBytes
+	}
+	workers := int64(max(e.Workers, 1))
+	m := memory{credit: total / 4, worker: min(total/8/workers, maxWorkerCache), sort: total / 4, batch: e.BatchBytes}
+	if m.batch <= 0 {
+		// Each worker has a batch in hand and one more waits, or is being written.
+		m.batch = min(max(m.credit/(2*workers+2)/batchFactor, minBatchBytes), pipeline.DefaultBatchBytes)
+	}
+	m.credit = min(m.credit, maxBatches*batchFactor*m.batch)
+	return m
+}
+
+func (e *Env) options(limit int64) pipeline.Options {
+	m := e.split()
+	return pipeline.Options{Workers: max(e.Workers, 1), BatchBytes: m.batch, CreditBytes: m.credit, WorkerMemory: m.worker,
+		Limit: limit, Events: e.Events}
+}

@@ -1,0 +1,242 @@
+// Package model holds the architectures: BERT for masked language modelling and GPT-2 for causal language modelling, as Hugging Face
+// transformers defines BertForMaskedLM and GPT2LMHeadModel. Parameters have the names, shapes and layouts of their checkpoints.
+//
+// [ReadConfig] reads a config.json, or a program fills a [BERTConfig] or [GPT2Config]; [New] makes the [Network], whose weights are zero
+// until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without padding:
+//
+//	Loss    forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
+//	Logits  the scores of the vocabulary at chosen positions
+//
+// Each way of running has its own graph over the same weights, built when it is first used. Results are the same bits for any number
+// of threads.
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/shardmill/shardmill/schemas"
+	"github.com/shardmill/shardmill/trainer"
+	"github.com/shardmill/shardmill/trainer/fused"
+	"github.com/shardmill/shardmill/trainer/kernels"
+	"github.com/shardmill/shardmill/trainer/params"
+)
+
+// Config is the configuration of one of the architectures: [BERTConfig] or [GPT2Config].
+type Config interface {
+	// Validate returns an error that names a field whose value this package can't run, if there is one.
+	Validate() error
+	// JSON is the content of config.json.
+	JSON() ([]byte, error)
+	// Specs lists the parameters, in the order in which they lie in memory.
+	Specs() []params.Spec
+	// Limits says which inputs the model takes.
+	Limits() Limits
+
+	// build adds the network to g, up to the hidden state from which the vocabulary at Batch.Rows is predicted.
+	build(g *fused.Graph, s *params.Set) *fused.Tensor
+	// decoder is the table of embeddings that predicts, and the bias of each entry, or nil.
+	decoder(s *params.Set) (table, bias *params.Param)
+	// initial says how a parameter starts.
+	initial(p *params.Param) initial
+}
+
+// Limits says which inputs a model takes.
+type Limits struct {
+	Vocabulary int // ids and labels lie below
+	Positions  int // tokens of a sequence, at most
+	Segments   int // segments lie below
+}
+
+// Network is a model with its weights. It satisfies trainer.Model. It is not safe for concurrent use.
+type Network struct {
+	config   Config
+	limits   Limits
+	pool     *kernels.Pool
+	set      *params.Set
+	batch    fused.Batch
+	programs [modes]*program
+}
+
+var _ trainer.Model = (*Network)(nil)
+
+// mode is a way of running a network, which has a graph of its own.
+type mode int
+
+const (
+	training mode = iota
+	evaluation
+	prediction
+	modes
+)
+
+// program is the graph of one mode, with what it ends in.
+type program struct {
+	graph  *fused.Graph
+	loss   *fused.Loss
+	logits *fused.Tensor
+}
+
+// New makes the network that c describes, with all weights 0. It works on the workers of pool, which the caller closes after the network.
+func New(c Config, pool *kernels.Pool) (*Network, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("make model: %w", err)
+	}
+	set, err := params.NewSet(c.Specs())
+	if err != nil {
+		return nil, fmt.Errorf("make model: %w", err)
+	}
+	return &Network{config: c, limits: c.Limits(), pool: pool, set: set}, nil
+}
+
+// Config is what the network was made from.
+func (n *Network) Config() Config { return n.config }
+
+// ConfigJSON is the content of config.json.
+func (n *Network) ConfigJSON() ([]byte, error) { return n.config.JSON() }
+
+// Limits says which inputs the network takes.
+func (n *Network) Limits() Limits { return n.limits }
+
+// Params are the weights and gradients, the same at every call.
+func (n *Network) Params() *params.Set { return n.set }
+
+// Close releases the graphs. Weights stay.
+func (n *Network) Close() error {
+	var errs []error
+	for i, p := range n.programs {
+		if p != nil {
+			errs = append(errs, p.graph.Close())
+			n.programs[i] = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Loss runs b and returns the sum of the cross-entropies, in nats, at the positions whose label is not schemas.IgnoreLabel, and their number. With
+// o.Train dropout is on and the gradient of o.Scale times the sum is added to Params().Grads; o.Scale must then not be 0. A batch without
+// labels has the loss 0 and no gradient. An input that the model does not take is an error that names it.
+func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.StepOptions) (sum float64, labels int, err error) {
+	if err := n.limits.check(b); err != nil {
+		return 0, 0, err
+	}
+	if len(b.Labels) != len(b.IDs) {
+		return 0, 0, fmt.Errorf("minibatch %d has %d labels for %d tokens", b.Step, len(b.Labels), len(b.IDs))
+	}
+	n.load(b)
+	for i, label := range b.Labels {
+		if label != schemas.IgnoreLabel {
+			if label < 0 || int(label) >= n.limits.Vocabulary {
+				return 0, 0, fmt.Errorf("minibatch %d: token %d has the label %d, outside the vocabulary of %d entries", b.Step, i, label, n.limits.Vocabulary)
+			}
+			n.batch.Rows, n.batch.Labels = append(n.batch.Rows, int32(i)), append(n.batch.Labels, label)
+		}
+	}
+	if len(n.batch.Rows) == 0 {
+		return 0, 0, nil
+	}
+	m := evaluation
+	if n.batch.Scale = 1; o.Train {
+		m, n.batch.Scale = training, o.Scale
+	}
+	n.batch.Seed, n.batch.Step = o.Seed, o.Step
+	p, err := n.program(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := p.graph.Run(ctx, &n.batch); err != nil {
+		return 0, 0, fmt.Errorf("minibatch %d: %w", b.Step, err)
+	}
+	return p.loss.Sum(), p.loss.Labels(), nil
+}
+
+// Logits runs b without dropout and returns one number for each entry of the vocabulary, for each of rows, which index b.IDs. The result
+// is valid until the next call. Labels may be nil.
+func (n *Network) Logits(ctx context.Context, b *schemas.Minibatch, rows []int32) ([]float32, error) {
+	if err := n.limits.check(b); err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		if row < 0 || int(row) >= len(b.IDs) {
+			return nil, fmt.Errorf("logits: row %d is token %d, outside the %d tokens of the minibatch", i, row, len(b.IDs))
+		}
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	n.load(b)
+	n.batch.Rows = append(n.batch.Rows, rows...)
+	p, err := n.program(prediction)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.graph.Run(ctx, &n.batch); err != nil {
+		return nil, fmt.Errorf("logits: %w", err)
+	}
+	return p.logits.Floats(), nil
+}
+
+// load makes n.batch a view of b, with no rows yet.
+func (n *Network) load(b *schemas.Minibatch) {
+	n.batch.IDs, n.batch.Positions, n.batch.Segments, n.batch.CuSeqlens = b.IDs, b.Positions, b.Segments, b.CuSeqlens
+	n.batch.Rows, n.batch.Labels = n.batch.Rows[:0], n.batch.Labels[:0]
+}
+
+// program returns the graph of a mode, building it the first time.
+func (n *Network) program(m mode) (*program, error) {
+	if p := n.programs[m]; p != nil {
+		return p, nil
+	}
+	p := &program{graph: fused.NewGraph(n.pool, m == training)}
+	hidden := n.config.build(p.graph, n.set)
+	table, bias := n.config.decoder(n.set)
+	if m == prediction {
+		p.logits = p.graph.Logits(hidden, table, bias)
+	} else {
+		p.loss = p.graph.CrossEntropy(hidden, table, bias)
+	}
+	var err error
+	if m == training {
+		err = p.graph.Differentiate(p.loss)
+	} else {
+		err = p.graph.Compile()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("build model: %w", err)
+	}
+	n.programs[m] = p
+	return p, nil
+}
+
+// check returns an error that names the first thing in b that the model does not take.
+func (l Limits) check(b *schemas.Minibatch) error {
+	n := len(b.IDs)
+	switch {
+	case n == 0:
+		return fmt.Errorf("minibatch %d is empty", b.Step)
+	case len(b.Positions) != n || b.Segments != nil && len(b.Segments) != n:
+		return fmt.Errorf("minibatch %d has %d positions and %d segments for %d tokens", b.Step, len(b.Positions), len(b.Segments), n)
+	case len(b.CuSeqlens) < 2 || b.CuSeqlens[0] != 0 || int(b.CuSeqlens[len(b.CuSeqlens)-1]) != n:
+		return fmt.Errorf("minibatch %d: the borders of its sequences do not run from 0 to its %d tokens", b.Step, n)
+	}
+	for i, end := range b.CuSeqlens[1:] {
+		if length := int(end) - int(b.CuSeqlens[i]); length < 1 {
+			return fmt.Errorf("minibatch %d: sequence %d has %d tokens", b.Step, i, length)
+		} else if length > l.Positions {
+			return fmt.Errorf("minibatch %d: sequence %d has %d tokens, the model takes %d: cut sequences shorter, or make a model with more positions", b.Step, i, length, l.Positions)
+		}
+	}
+	for i, id := range b.IDs {
+		if int64(id) >= int64(l.Vocabulary) {
+			return fmt.Errorf("minibatch %d: token %d has the id %d, outside the model's vocabulary of %d entries: its tokenizer is not that of the data", b.Step, i, id, l.Vocabulary)
+		}
+		if p := b.Positions[i]; p < 0 || int(p) >= l.Positions {
+			return fmt.Errorf("minibatch %d: token %d has the position %d, the model has %d", b.Step, i, p, l.Positions)
+		}
+		if b.Segments != nil && int(b.Segments[i]) >= l.Segments {
+			return fmt.Errorf("minibatch %d: token %d has the segment %d, the model has %d", b.Step, i, b.Segments[i], l.Segments)
+		}
+	}
+	return nil
+}
