@@ -169,6 +169,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 		}
 		fmt.Fprintf(s.out, "%s", yaml)
 	}
+	show.compiling()
 	plan, err := recipe.Compile(ctx, &recipe.Env{}, r)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -187,7 +188,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	show.done(opt.out, d.Manifest())
 	return nil
 }
