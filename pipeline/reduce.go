@@ -33,16 +33,16 @@ func Reduce(ctx context.Context, job *Job, part int, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := createArtifact(job.Store, name)
+	out, err := Create(job.Store, name)
 	if err != nil {
 		return err
 	}
 	keys := mergeKeys(job.Store, files, part, job.Plan.Passes[job.Pass].Parts)
 	if err := job.Reduction.Reduce(ctx, part, keys, out); err != nil {
-		return errors.Join(fmt.Errorf("reduce part %d of pass %s: %w", part, job.Plan.Passes[job.Pass].Name, err), out.up.Discard())
+		return errors.Join(fmt.Errorf("reduce part %d of pass %s: %w", part, job.Plan.Passes[job.Pass].Name, err), out.Discard())
 	}
-	if _, err := out.publish(); err != nil {
-		return errors.Join(err, out.up.Discard())
+	if _, err := out.Publish(); err != nil {
+		return err
 	}
 	if opt.Events != nil {
 		opt.Events(Event{Kind: Reduced, Pass: job.Pass, Path: name})
