@@ -255,7 +255,7 @@ func ReadAll(store Store, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: it has %d bytes, more than the %d it may have", name, f.Size(), limit)
 	}
 	p := make([]byte, f.Size())
-	if _, err := f.ReadAt(p, 0); err != nil && (err != io.EOF || len(p) > 0) {
+	if err := readFull(f, p, 0); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return p, nil
