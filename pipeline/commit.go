@@ -71,7 +71,7 @@ type laneWriter struct {
 
 	commit    schemas.Commit // in the making
 	part      Part
-	artifacts []*artifact
+	artifacts []*Artifact
 	keys      *keyCollector
 	full      bool // the part is full; cut at the end of the record
 	last      schemas.Pos
@@ -163,8 +163,8 @@ func (w *laneWriter) append(rows []schemas.Row) (taken int, err error) {
 	return taken, nil
 }
 
-func (w *laneWriter) create(suffix string) (*artifact, error) {
-	a, err := createArtifact(w.job.Store, w.name(suffix))
+func (w *laneWriter) create(suffix string) (*Artifact, error) {
+	a, err := Create(w.job.Store, w.name(suffix))
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (w *laneWriter) cut(closes bool, done func(*schemas.Commit)) error {
 		return err
 	}
 	for _, a := range w.artifacts {
-		made, err := a.publish()
+		made, err := a.Publish()
 		if err != nil {
 			return err
 		}
@@ -282,7 +282,7 @@ func (w *laneWriter) discard() error {
 		_, _, _ = w.part.Finish() // its files go anyway
 	}
 	for _, a := range w.artifacts {
-		errs = append(errs, a.up.Discard())
+		errs = append(errs, a.Discard())
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -13,15 +14,15 @@ import (
 	"github.com/shardmill/shardmill/schemas"
 )
 
-// A keys file holds the keys of one commit, sorted inside each part of the reduction, in blocks with checksums. All numbers are little
-// endian.
+// A keys file holds keys sorted inside each part of the reduction, in blocks with checksums: those of one commit, or those of one part from
+// many commits. All numbers are little endian.
 //
-//	magic   "SMKEYS\x00\x01"
-//	parts   u32
-//	ends    parts × u64, the end of each part in the file; the first part begins behind the last of these
+//	magic   "SMKEYS\x00\x02"
 //	part    blocks of { payload bytes u32, xxh3-64 of part number (u32) and payload u64, payload }
 //	payload keys of { length uvarint, key }; no key crosses a block
-const keysMagic = "SMKEYS\x00\x01"
+//	ends    parts × u64, the end of each part in the file; the first part begins behind the magic
+//	parts   u32
+const keysMagic = "SMKEYS\x00\x02"
 
 // keysBlockBytes is the payload at which a block ends: small, since a merge holds one block of each file.
 const keysBlockBytes = 16 << 10
@@ -55,31 +56,72 @@ func (k *keyCollector) add(red Reduction, row *schemas.Row) error {
 
 // flush writes the keys file and empties k.
 func (k *keyCollector) flush(w io.Writer) error {
-	head := binary.LittleEndian.AppendUint32([]byte(keysMagic), uint32(len(k.parts)))
-	start := len(head) + 8*len(k.parts)
-	var body, payload []byte
+	out := newKeysWriter(w)
 	for part, refs := range k.parts {
 		slices.SortFunc(refs, func(a, b keyRef) int { return bytes.Compare(k.arena[a.from:a.to], k.arena[b.from:b.to]) })
-		for i, r := range refs {
-			payload = binary.AppendUvarint(payload, uint64(r.to-r.from))
-			payload = append(payload, k.arena[r.from:r.to]...)
-			if len(payload) >= keysBlockBytes || i == len(refs)-1 {
-				body = binary.LittleEndian.AppendUint32(body, uint32(len(payload)))
-				body = binary.LittleEndian.AppendUint64(body, keysChecksum(part, payload))
-				body = append(body, payload...)
-				payload = payload[:0]
-			}
+		for _, r := range refs {
+			out.add(k.arena[r.from:r.to])
 		}
-		head = binary.LittleEndian.AppendUint64(head, uint64(start+len(body)))
+		out.endPart()
 		k.parts[part] = refs[:0]
 	}
 	k.arena = k.arena[:0]
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
-	_, err := w.Write(body)
-	return err
+	return out.finish()
 }
+
+// keysWriter writes a keys file, part after part. It keeps its first error for finish.
+type keysWriter struct {
+	w     *bufio.Writer
+	at    uint64
+	block []byte   // payload of the open block
+	ends  []uint64 // of the parts that are complete
+}
+
+func newKeysWriter(w io.Writer) *keysWriter {
+	k := &keysWriter{w: bufio.NewWriterSize(w, 4*keysBlockBytes)}
+	k.write([]byte(keysMagic))
+	return k
+}
+
+func (k *keysWriter) write(p []byte) {
+	k.at += uint64(len(p))
+	_, _ = k.w.Write(p) // finish gets the error from Flush
+}
+
+func (k *keysWriter) add(key []byte) {
+	k.block = binary.AppendUvarint(k.block, uint64(len(key)))
+	k.block = append(k.block, key...)
+	if len(k.block) >= keysBlockBytes {
+		k.endBlock()
+	}
+}
+
+func (k *keysWriter) endBlock() {
+	var head [keysBlockHeader]byte
+	binary.LittleEndian.PutUint32(head[:], uint32(len(k.block)))
+	binary.LittleEndian.PutUint64(head[4:], keysChecksum(len(k.ends), k.block))
+	k.write(head[:])
+	k.write(k.block)
+	k.block = k.block[:0]
+}
+
+func (k *keysWriter) endPart() {
+	if len(k.block) > 0 {
+		k.endBlock()
+	}
+	k.ends = append(k.ends, k.at)
+}
+
+func (k *keysWriter) finish() error {
+	var tail []byte
+	for _, end := range k.ends {
+		tail = binary.LittleEndian.AppendUint64(tail, end)
+	}
+	k.write(binary.LittleEndian.AppendUint32(tail, uint32(len(k.ends))))
+	return k.w.Flush()
+}
+
+const keysBlockHeader = 12
 
 func keysChecksum(part int, payload []byte) uint64 { return xxh3.HashSeed(payload, uint64(part)) }
 
@@ -101,25 +143,39 @@ func openKeyRun(store Store, name string, part, parts int) (*keyRun, error) {
 		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, len(keysMagic)+4+8*parts)
-	if _, err := f.ReadAt(head, 0); err != nil {
-		return nil, fmt.Errorf("read keys %s: header: %w", name, err)
+	tail := make([]byte, 8*parts+4)
+	last := f.Size() - int64(len(tail)) // where the last part ends
+	if last < int64(len(keysMagic)) {
+		return nil, fmt.Errorf("read keys %s: %d bytes are too few for a keys file of %d parts", name, f.Size(), parts)
 	}
-	ends := head[len(keysMagic)+4:]
-	if string(head[:len(keysMagic)]) != keysMagic || int(binary.LittleEndian.Uint32(head[len(keysMagic):])) != parts {
+	head := make([]byte, len(keysMagic))
+	if err := errors.Join(readFull(f, head, 0), readFull(f, tail, last)); err != nil {
+		return nil, fmt.Errorf("read keys %s: %w", name, err)
+	}
+	if string(head) != keysMagic || int64(binary.LittleEndian.Uint32(tail[8*parts:])) != int64(parts) {
 		return nil, fmt.Errorf("read keys %s: it is no keys file of %d parts", name, parts)
 	}
-	if binary.LittleEndian.Uint64(ends[8*(parts-1):]) != uint64(f.Size()) {
-		return nil, fmt.Errorf("read keys %s: the file does not end where its header says: it is damaged", name)
-	}
-	r := &keyRun{store: store, name: name, part: part, at: int64(len(head)), end: int64(binary.LittleEndian.Uint64(ends[8*part:]))}
+	end := func(part int) int64 { return int64(binary.LittleEndian.Uint64(tail[8*part:])) }
+	r := &keyRun{store: store, name: name, part: part, at: int64(len(head)), end: end(part)}
 	if part > 0 {
-		r.at = int64(binary.LittleEndian.Uint64(ends[8*(part-1):]))
+		r.at = end(part - 1)
 	}
-	if r.at < int64(len(head)) || r.at > r.end || r.end > f.Size() {
+	if r.at < int64(len(head)) || r.at > r.end || r.end > last || end(parts-1) != last {
 		return nil, fmt.Errorf("read keys %s: part %d is [%d, %d) of %d bytes: the file is damaged", name, part, r.at, r.end, f.Size())
 	}
 	return r, nil
+}
+
+// readFull fills p from offset at.
+func readFull(r io.ReaderAt, p []byte, at int64) error {
+	n, err := r.ReadAt(p, at)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // next moves to the next key; io.EOF after the last.
@@ -147,11 +203,11 @@ func (r *keyRun) load() error {
 		return err
 	}
 	defer f.Close()
-	var head [12]byte
+	var head [keysBlockHeader]byte
 	if r.end-r.at < int64(len(head)) {
 		return io.ErrUnexpectedEOF
 	}
-	if _, err := f.ReadAt(head[:], r.at); err != nil {
+	if err := readFull(f, head[:], r.at); err != nil {
 		return err
 	}
 	n := int64(binary.LittleEndian.Uint32(head[:]))
@@ -159,7 +215,7 @@ func (r *keyRun) load() error {
 		return fmt.Errorf("it has %d bytes: the file is damaged", n)
 	}
 	r.buf = slices.Grow(r.buf[:0], int(n))[:n]
-	if _, err := f.ReadAt(r.buf, r.at+int64(len(head))); err != nil && err != io.EOF {
+	if err := readFull(f, r.buf, r.at+int64(len(head))); err != nil {
 		return err
 	}
 	if keysChecksum(r.part, r.buf) != binary.LittleEndian.Uint64(head[4:]) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/shardmill/shardmill/schemas"
@@ -19,35 +20,117 @@ func VerdictsPath(plan *schemas.Plan, pass, part int) string {
 	return path.Join("run", plan.Passes[pass].Name, fmt.Sprintf("part-%05d.verdicts", part))
 }
 
+// mergeWays is how many keys files are merged at once; each takes the memory of one block.
+const mergeWays = 1024
+
 // Reduce runs one part of the reduction that follows a pass, once all lanes of the pass are closed. A part whose verdicts are there is
 // left alone.
-func Reduce(ctx context.Context, job *Job, part int, opt Options) (err error) {
+func Reduce(ctx context.Context, job *Job, part int, opt Options) error {
+	return reduceParts(ctx, job, []int{part}, opt)
+}
+
+// reduceParts runs parts one after another.
+func reduceParts(ctx context.Context, job *Job, parts []int, opt Options) (err error) {
 	defer recoverAs(&err, "reduce")
-	name := VerdictsPath(job.Plan, job.Pass, part)
-	if f, err := job.Store.Open(name); err == nil {
-		return f.Close()
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	files, err := keyFiles(job)
-	if err != nil {
-		return err
-	}
-	out, err := createArtifact(job.Store, name)
-	if err != nil {
-		return err
-	}
-	keys := mergeKeys(job.Store, files, part, job.Plan.Passes[job.Pass].Parts)
-	if err := job.Reduction.Reduce(ctx, part, keys, out); err != nil {
-		return errors.Join(fmt.Errorf("reduce part %d of pass %s: %w", part, job.Plan.Passes[job.Pass].Name, err), out.up.Discard())
-	}
-	if _, err := out.publish(); err != nil {
-		return errors.Join(err, out.up.Discard())
-	}
-	if opt.Events != nil {
-		opt.Events(Event{Kind: Reduced, Pass: job.Pass, Path: name})
+	var files []string
+	for _, part := range parts {
+		name := VerdictsPath(job.Plan, job.Pass, part)
+		there, err := exists(job.Store, name)
+		if err != nil {
+			return err
+		}
+		if there {
+			continue
+		}
+		if files == nil {
+			if files, err = keyFiles(job); err != nil {
+				return err
+			}
+		}
+		runs, err := fewRuns(ctx, job, files, part, mergeWays)
+		if err == nil {
+			err = reduceRuns(ctx, job, part, runs)
+		}
+		if err != nil {
+			return fmt.Errorf("reduce part %d of pass %s: %w", part, job.Plan.Passes[job.Pass].Name, err)
+		}
+		if opt.Events != nil {
+			opt.Events(Event{Kind: Reduced, Pass: job.Pass, Path: name})
+		}
 	}
 	return nil
+}
+
+// reduceRuns makes the verdicts of a part from keys files.
+func reduceRuns(ctx context.Context, job *Job, part int, runs []string) error {
+	out, err := Create(job.Store, VerdictsPath(job.Plan, job.Pass, part))
+	if err != nil {
+		return err
+	}
+	keys := mergeKeys(ctx, job.Store, runs, part, job.Plan.Passes[job.Pass].Parts)
+	if err := job.Reduction.Reduce(ctx, part, keys, out); err != nil {
+		return errors.Join(err, out.Discard())
+	}
+	_, err = out.Publish()
+	return err
+}
+
+// fewRuns merges the keys of a part from groups of files into one file for each group, until there are at most ways of them. Groups depend on
+// the commits alone, so what was merged before an interruption is found again.
+func fewRuns(ctx context.Context, job *Job, files []string, part, ways int) ([]string, error) {
+	for level := 1; len(files) > ways; level++ {
+		var merged []string
+		for group := range slices.Chunk(files, ways) {
+			name := path.Join("run", job.Plan.Passes[job.Pass].Name, fmt.Sprintf("part-%05d-%d-%06d.keys", part, level, len(merged)))
+			if err := mergeGroup(ctx, job, group, part, name); err != nil {
+				return nil, err
+			}
+			merged = append(merged, name)
+		}
+		files = merged
+	}
+	return files, nil
+}
+
+// mergeGroup merges the keys of a part into a file, if it is not there yet.
+func mergeGroup(ctx context.Context, job *Job, files []string, part int, name string) error {
+	if there, err := exists(job.Store, name); err != nil || there {
+		return err
+	}
+	out, err := Create(job.Store, name)
+	if err != nil {
+		return err
+	}
+	parts := job.Plan.Passes[job.Pass].Parts
+	w := newKeysWriter(out)
+	for i := range parts {
+		if i == part {
+			for key, err := range mergeKeys(ctx, job.Store, files, part, parts) {
+				if err != nil {
+					return errors.Join(err, out.Discard())
+				}
+				w.add(key)
+			}
+		}
+		w.endPart()
+	}
+	if err := w.finish(); err != nil {
+		return errors.Join(err, out.Discard())
+	}
+	_, err = out.Publish()
+	return err
+}
+
+// exists says whether a published file is there.
+func exists(store Store, name string) (bool, error) {
+	f, err := store.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
 }
 
 // keyFiles lists the keys files of a pass in order.
@@ -73,7 +156,7 @@ func keyFiles(job *Job) ([]string, error) {
 }
 
 // mergeKeys merges the keys of one part from all files.
-func mergeKeys(store Store, files []string, part, parts int) iter.Seq2[[]byte, error] {
+func mergeKeys(ctx context.Context, store Store, files []string, part, parts int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		runs := make(keyHeap, 0, len(files))
 		for _, name := range files {
@@ -92,6 +175,10 @@ func mergeKeys(store Store, files []string, part, parts int) iter.Seq2[[]byte, e
 		}
 		heap.Init(&runs)
 		for len(runs) > 0 {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
 			if !yield(runs[0].key, nil) {
 				return
 			}
@@ -110,10 +197,6 @@ func mergeKeys(store Store, files []string, part, parts int) iter.Seq2[[]byte, e
 
 // Run runs all passes of a plan in this process. Job makes the job of a pass when all before it is done.
 func Run(ctx context.Context, plan *schemas.Plan, job func(pass int) (*Job, error), opt Options) error {
-	lanes := make([]int, len(plan.Lanes))
-	for i := range lanes {
-		lanes[i] = i
-	}
 	emit := func(e Event) {
 		if opt.Events != nil {
 			opt.Events(e)
@@ -125,15 +208,22 @@ func Run(ctx context.Context, plan *schemas.Plan, job func(pass int) (*Job, erro
 			return err
 		}
 		emit(Event{Kind: PassStarted, Pass: pass})
-		if err := RunLanes(ctx, j, lanes, opt); err != nil {
+		if err := RunLanes(ctx, j, upTo(len(plan.Lanes)), opt); err != nil {
 			return err
 		}
-		for part := range plan.Passes[pass].Parts {
-			if err := Reduce(ctx, j, part, opt); err != nil {
-				return err
-			}
+		if err := reduceParts(ctx, j, upTo(plan.Passes[pass].Parts), opt); err != nil {
+			return err
 		}
 		emit(Event{Kind: PassFinished, Pass: pass})
 	}
 	return nil
+}
+
+// upTo returns 0, 1, …, n-1.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }

@@ -271,13 +271,14 @@ func (r *runner) grow(ctx context.Context, t *task, bytes int64) error {
 	return nil
 }
 
-// finish gives back the credit of a batch and the batch.
+// finish gives back the credit of a batch and the batch, but not one that a large record has made larger than a slot pays for.
 func (r *runner) finish(t task) {
 	if t.big {
 		r.big.Release(1)
+	} else {
+		r.free.Put(t.batch)
 	}
 	r.credit.Release(t.slots)
-	r.free.Put(t.batch)
 }
 
 // work runs the stages over batches of any lane.

@@ -504,3 +504,44 @@ func TestDamagedKeysAreFound(t *testing.T) {
 		fsys.names[name].content[at] ^= 0x10
 	}
 }
+
+// fatSource makes every record larger than a batch.
+type fatSource struct {
+	testSource
+	held *atomic.Int64 // largest memory of an empty batch
+}
+
+func (s *fatSource) Read(_ context.Context, b *schemas.Batch) error {
+	s.held.Store(max(s.held.Load(), b.Arena.Size()))
+	if s.at.Record == 100 {
+		return io.EOF
+	}
+	const size = 3 << 20
+	if err := b.Grow(size); err != nil {
+		return err
+	}
+	b.Arena.Bytes(size)
+	b.Arena.IDs(size)
+	row := schemas.Row{Pos: schemas.Pos{File: int32(s.lane), Split: s.at.Split, Record: s.at.Record}}
+	b.Rows = append(b.Rows, row)
+	s.at = row.Next()
+	return nil
+}
+
+// The memory of large records does not stay with batches, whose credit does not pay for it.
+func TestBatchesDoNotKeepTheMemoryOfLargeRecords(t *testing.T) {
+	plan := testPlan()
+	job := testJob(plan, newMemFS())
+	job.Stages = nil
+	var held atomic.Int64
+	job.Opener = OpenerFunc(func(_ context.Context, lane int, from schemas.Cursor) (Source, error) {
+		return &fatSource{testSource{plan: plan, lane: lane, at: from, closed: new(atomic.Int64)}, &held}, nil
+	})
+	const batch = 100 << 10
+	if err := RunLanes(t.Context(), job, allLanes(plan), testOptions(2, batch)); err != nil {
+		t.Fatal(err)
+	}
+	if held.Load() > batchFactor*batch {
+		t.Errorf("an empty batch holds %d bytes, %d times its text", held.Load(), held.Load()/batch)
+	}
+}

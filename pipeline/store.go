@@ -165,8 +165,8 @@ func (u *dirUpload) Discard() error {
 	return errors.Join(u.file.Close(), u.store.fsys.Remove(u.tmp))
 }
 
-// artifact is an upload that knows its digest.
-type artifact struct {
+// Artifact is a file in the making that knows its digest.
+type Artifact struct {
 	store Store
 	name  string
 	up    Upload
@@ -174,27 +174,33 @@ type artifact struct {
 	size  int64
 }
 
-func createArtifact(store Store, name string) (*artifact, error) {
+// Create starts a file that the same work makes again, byte for byte, whenever it is done again. It ends with Publish or Discard.
+func Create(store Store, name string) (*Artifact, error) {
 	up, err := store.Create(name)
 	if err != nil {
 		return nil, err
 	}
-	return &artifact{store: store, name: name, up: up, sum: sha256.New()}, nil
+	return &Artifact{store: store, name: name, up: up, sum: sha256.New()}, nil
 }
 
-func (a *artifact) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (a *Artifact) Write(p []byte) (int, error) {
 	n, err := a.up.Write(p)
 	a.sum.Write(p[:n])
 	a.size += int64(n)
 	return n, err
 }
 
-// publish makes the file durable. One that is there already must have the same content.
-func (a *artifact) publish() (schemas.Artifact, error) {
+// Publish makes the file durable and visible. One that is there already must have the same content; another is an error that matches
+// ErrNondeterminism. A file that could not be published is discarded.
+func (a *Artifact) Publish() (schemas.Artifact, error) {
 	made := schemas.Artifact{Path: a.name, Bytes: a.size, Digest: hex.EncodeToString(a.sum.Sum(nil))}
 	err := a.up.Publish()
+	if err == nil {
+		return made, nil
+	}
 	if !errors.Is(err, ErrExists) {
-		return made, err
+		return made, errors.Join(err, a.up.Discard())
 	}
 	there, err := Digest(a.store, a.name)
 	if err != nil {
@@ -206,6 +212,9 @@ func (a *artifact) publish() (schemas.Artifact, error) {
 	}
 	return made, nil
 }
+
+// Discard gives the file up. After Publish it does nothing.
+func (a *Artifact) Discard() error { return a.up.Discard() }
 
 // Digest reads a published file and returns its size and SHA-256.
 func Digest(store Store, name string) (schemas.Artifact, error) {
@@ -224,17 +233,15 @@ func Digest(store Store, name string) (schemas.Artifact, error) {
 
 // Publish writes a whole file. One that is there already must have the same content; another matches ErrNondeterminism.
 func Publish(store Store, name string, content []byte) error {
-	a, err := createArtifact(store, name)
+	a, err := Create(store, name)
 	if err != nil {
 		return err
 	}
 	if _, err := a.Write(content); err != nil {
-		return errors.Join(err, a.up.Discard())
+		return errors.Join(err, a.Discard())
 	}
-	if _, err := a.publish(); err != nil {
-		return errors.Join(err, a.up.Discard())
-	}
-	return nil
+	_, err = a.Publish()
+	return err
 }
 
 // ReadAll reads a whole published file of at most limit bytes.
@@ -248,7 +255,7 @@ func ReadAll(store Store, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: it has %d bytes, more than the %d it may have", name, f.Size(), limit)
 	}
 	p := make([]byte, f.Size())
-	if _, err := f.ReadAt(p, 0); err != nil && (err != io.EOF || len(p) > 0) {
+	if err := readFull(f, p, 0); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return p, nil

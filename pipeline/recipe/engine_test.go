@@ -16,9 +16,12 @@ import (
 // unit is a piece of work that the engine of these tests gives to a process.
 type unit struct {
 	Dir     string
-	Do      string // lane, reduce or manifest
+	Do      string // lane, reduce, manifest or killed
 	Pass, N int
 	Workers int
+
+	Plan string    // file with the plan, for killed
+	At   failpoint // where killed dies
 }
 
 // unitVariable makes the test binary do one unit instead of the tests.
@@ -40,6 +43,9 @@ func doUnit(ctx context.Context, work string) error {
 	var u unit
 	if err := json.Unmarshal([]byte(work), &u); err != nil {
 		return err
+	}
+	if u.Do == "killed" {
+		return runKilled(ctx, u)
 	}
 	store, done, err := pipeline.OpenDir(u.Dir)
 	if err != nil {

@@ -33,7 +33,8 @@ const (
 	minBatchBytes  = 64 << 10
 	// batchFactor is the memory of a batch by its text; pipeline counts credit by it.
 	batchFactor = 6
-	maxBatches  = 1024 // under way, however small they are
+	batchBytes  = 512 << 10 // memory of a batch, however little text it has
+	maxBatches  = 1024      // under way, however small they are
 )
 
 // split shares the memory of a run out. A quarter goes to batches, an eighth to the workers' caches, a quarter to sorting. The rest is for what does
@@ -49,7 +50,8 @@ func (e *Env) split() memory {
 		// Each worker has a batch in hand and one more waits, or is being written.
 		m.batch = min(max(m.credit/(2*workers+2)/batchFactor, minBatchBytes), pipeline.DefaultBatchBytes)
 	}
-	m.credit = min(m.credit, maxBatches*batchFactor*m.batch)
+	batches := min(m.credit/max(batchFactor*m.batch, batchBytes), maxBatches)
+	m.credit = max(batches, 1) * batchFactor * m.batch
 	return m
 }
 

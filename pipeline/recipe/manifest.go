@@ -3,13 +3,9 @@ package recipe
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 
 	"github.com/shardmill/shardmill/datasets/shards"
 	"github.com/shardmill/shardmill/pipeline"
@@ -278,26 +274,21 @@ func (q *quarantine) discard() error {
 	if q.lines == nil {
 		return nil
 	}
-	return q.lines.up.Discard()
+	return q.lines.file.Discard()
 }
 
 // lines writes JSON lines to a new file of the store.
 type lines struct {
-	store pipeline.Store
-	name  string
-	up    pipeline.Upload
-	buf   *bufio.Writer
-	hash  hash.Hash
+	file *pipeline.Artifact
+	buf  *bufio.Writer
 }
 
 func createLines(store pipeline.Store, name string) (*lines, error) {
-	up, err := store.Create(name)
+	file, err := pipeline.Create(store, name)
 	if err != nil {
 		return nil, err
 	}
-	l := &lines{store: store, name: name, up: up, hash: sha256.New()}
-	l.buf = bufio.NewWriter(io.MultiWriter(up, l.hash))
-	return l, nil
+	return &lines{file: file, buf: bufio.NewWriter(file)}, nil
 }
 
 func (l *lines) write(v any) error {
@@ -305,29 +296,16 @@ func (l *lines) write(v any) error {
 	if err != nil {
 		return err
 	}
-	if _, err := l.buf.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write %s: %w", l.name, err)
-	}
-	return nil
+	_, err = l.buf.Write(append(line, '\n'))
+	return err
 }
 
-// publish makes the file visible. One that is there already must be the same.
 func (l *lines) publish() error {
 	if err := l.buf.Flush(); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", l.name, err), l.up.Discard())
+		return errors.Join(err, l.file.Discard())
 	}
-	err := l.up.Publish()
-	if !errors.Is(err, pipeline.ErrExists) {
-		return err
-	}
-	before, err := pipeline.Digest(l.store, l.name)
-	if err != nil {
-		return err
-	}
-	if now := hex.EncodeToString(l.hash.Sum(nil)); now != before.Digest {
-		return fmt.Errorf("%s: %w", l.name, pipeline.ErrNondeterminism)
-	}
-	return nil
+	_, err := l.file.Publish()
+	return err
 }
 
 func publishLines(store pipeline.Store, name string, fill func(write func(v any) error) error) error {
@@ -336,7 +314,7 @@ func publishLines(store pipeline.Store, name string, fill func(write func(v any)
 		return err
 	}
 	if err := fill(l.write); err != nil {
-		return errors.Join(err, l.up.Discard())
+		return errors.Join(err, l.file.Discard())
 	}
 	return l.publish()
 }

@@ -661,3 +661,30 @@ func TestStorageThatFails(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a lane holds until its commit is bounded, however short its documents are.
+func TestShortDocumentsAreCommittedInTime(t *testing.T) {
+	dir := setUp(t)
+	var b bytes.Buffer
+	for i := range maxSpillRows + 1000 {
+		fmt.Fprintf(&b, "%d\n", i/2)
+	}
+	writeFile(t, filepath.Join(dir, "short.txt"), b.Bytes())
+	out := t.TempDir()
+	env := openEnv(t, out)
+	plan := compile(t, env, parse(t, dir, `
+sources: [{name: short, paths: [short.txt], document: line}]
+stages: [dedup]
+tokenizer: {file: tokenizer.json}
+`))
+	if err := Run(t.Context(), env, plan); err != nil {
+		t.Fatal(err)
+	}
+	c, err := pipeline.ReadCommit(env.Store, plan, 0, 0, 0)
+	if err != nil || c.Rows != maxSpillRows || c.Closes {
+		t.Errorf("the first commit has %+v, %v", c, err)
+	}
+	if m := manifest(t, out); m.Totals.Read != maxSpillRows+1000 || m.Totals.Kept != m.Totals.Read/2 {
+		t.Errorf("totals %+v", m.Totals)
+	}
+}

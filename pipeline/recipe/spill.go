@@ -14,6 +14,10 @@ import (
 
 const spillSuffix = ".spill"
 
+// maxSpillRows bounds the rows of a commit, and with them the keys of a reduction that each open lane holds until its commit: 48 bytes a row
+// for those of dedup.
+const maxSpillRows = 1 << 17
+
 // spillOutput writes the rows that a pass hands to the next.
 type spillOutput struct{}
 
@@ -22,7 +26,7 @@ func (spillOutput) Create(_ int, create func(suffix string) (io.Writer, error)) 
 	if err != nil {
 		return nil, err
 	}
-	return shards.NewSpillWriter(w, shards.SpillOptions{})
+	return shards.NewSpillWriter(w, shards.SpillOptions{MaxRows: maxSpillRows})
 }
 
 // spillOpener reads lanes from what a pass has spilled.
