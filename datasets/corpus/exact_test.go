@@ -42,7 +42,7 @@ func recordsOf(text, document string) []string {
 func TestTextIsExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	parts := []string{"a", "b", " ", "  ", "\t", "\r", "\n", "\r\n", "\n\n"}
-	for range 600 {
+	for range 400 {
 		text := ""
 		if rng.IntN(4) == 0 {
 			text = "\ufeff"
@@ -68,7 +68,9 @@ func TestTextIsExact(t *testing.T) {
 				if !slices.Equal(got, want) {
 					t.Errorf("%q by %s, lanes of %d:\n got %q\nwant %q", text, document, lane, got, want)
 				}
-				checkResume(t, p, source)
+				if lane == 5 {
+					checkResume(t, p, source)
+				}
 			}
 		}
 	}
