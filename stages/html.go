@@ -38,7 +38,7 @@ func DefaultHTML() HTML {
 func (HTML) Name() string { return "html" }
 
 // Version is raised when the output changes.
-func (HTML) Version() int { return 1 }
+func (HTML) Version() int { return 2 }
 
 const (
 	htmlEmpty = iota
@@ -186,87 +186,114 @@ const textRun = 16 << 10
 //     make 10^8 nodes.
 //   - Contents that are no text (scripts, styles, form fields), comments and frames are left out.
 //   - A <wbr> separates texts each textRun bytes: the parser joins texts around tags that it ignores, copying the text before each time.
-//   - Only attributes that the extractor looks at are kept.
+//   - Only attributes that the extractor looks at are kept, and none of a <span> in code: it takes the names of a highlighter ("comment")
+//     for those of a page.
 //
 // Text and attributes are escaped, so that a "<" of the result always starts one of its own tags, in whatever state a parser is.
 func simplify(w *bytes.Buffer, page []byte, maxNodes int64) error {
-	z := html.NewTokenizer(bytes.NewReader(page))
-	var (
-		nodes   int64
-		run     int
-		skip    string // the element whose contents are left out
-		skipped int    // how often it was opened
-	)
-	for {
-		kind := z.Next()
+	s := simplifier{Buffer: w, z: html.NewTokenizer(bytes.NewReader(page))}
+	for nodes := int64(1); ; nodes++ {
+		kind := s.z.Next()
 		if kind == html.ErrorToken {
-			if err := z.Err(); err != io.EOF {
+			if err := s.z.Err(); err != io.EOF {
 				return &pageError{htmlUnreadable, err.Error()}
 			}
 			return nil
 		}
-		if nodes++; nodes > maxNodes {
+		if nodes > maxNodes {
 			return &pageError{htmlNodes, fmt.Sprintf("more tags and texts than max_nodes %d", maxNodes)}
 		}
-		if kind == html.TextToken {
-			if skip != "" {
-				continue
-			}
-			if run > textRun {
-				w.WriteString("<wbr>")
-				run = 0
-			}
-			text := z.Text()
-			run += len(text)
-			w.WriteString(html.EscapeString(string(text)))
-			continue
-		}
-		if kind != html.StartTagToken && kind != html.EndTagToken && kind != html.SelfClosingTagToken {
-			continue
-		}
-		raw, more := z.TagName()
-		name := string(raw)
-		switch {
-		case skip != "":
-			if name == skip && kind == html.StartTagToken {
-				skipped++
-			} else if name == skip && kind == html.EndTagToken {
-				if skipped--; skipped == 0 {
-					skip = ""
-				}
-			}
-		case skippedElements[name]:
-			if kind == html.StartTagToken {
-				skip, skipped = name, 1
-			}
-		default:
-			if name == "plaintext" {
-				z.NextIsNotRawText()
-			}
-			if !leftOutTags[name] && isTagName(name) {
-				writeTag(w, z, kind, name, more)
-			}
+		switch kind {
+		case html.TextToken:
+			s.text()
+		case html.StartTagToken, html.EndTagToken, html.SelfClosingTagToken:
+			s.tag(kind)
 		}
 	}
 }
 
-func writeTag(w *bytes.Buffer, z *html.Tokenizer, kind html.TokenType, name string, more bool) {
-	w.WriteByte('<')
-	if kind == html.EndTagToken {
-		w.WriteByte('/')
+// simplifier is where simplify has come to in a page.
+type simplifier struct {
+	*bytes.Buffer
+	z       *html.Tokenizer
+	run     int    // bytes of text since the last <wbr>
+	skip    string // the element whose contents are left out
+	skipped int    // how often it was opened
+	option  bool   // text is a choice of a form field
+	code    int    // elements of code that are open
+}
+
+func (s *simplifier) text() {
+	if s.skip != "" || s.option {
+		return
 	}
-	w.WriteString(name)
-	for more && kind != html.EndTagToken {
+	if s.run > textRun {
+		s.WriteString("<wbr>")
+		s.run = 0
+	}
+	text := s.z.Text()
+	s.run += len(text)
+	s.WriteString(html.EscapeString(string(text)))
+}
+
+func (s *simplifier) tag(kind html.TokenType) {
+	raw, more := s.z.TagName()
+	name := string(raw)
+	start, end := kind == html.StartTagToken, kind == html.EndTagToken
+	switch {
+	case s.skip != "":
+		if name == s.skip && start {
+			s.skipped++
+		} else if name == s.skip && end {
+			if s.skipped--; s.skipped == 0 {
+				s.skip = ""
+			}
+		}
+		return
+	case skippedElements[name]:
+		if start {
+			s.skip, s.skipped = name, 1
+		}
+		return
+	case name == "plaintext":
+		s.z.NextIsNotRawText()
+	case name == "option" || name == "optgroup":
+		// It ends with the next one or the end of the field, or where a page forgets that.
+		s.option = !end
+		s.WriteByte(' ')
+	case name == "select" || !leftOutTags[name]:
+		s.option = false
+	}
+	if name == "code" || name == "pre" {
+		if start {
+			s.code++
+		} else if end && s.code > 0 {
+			s.code--
+		}
+	}
+	if !leftOutTags[name] && isTagName(name) {
+		s.writeTag(kind, name, more && !(s.code > 0 && name == "span"))
+	}
+}
+
+// writeTag writes a tag; attributes says whether it may have some.
+func (s *simplifier) writeTag(kind html.TokenType, name string, attributes bool) {
+	s.WriteByte('<')
+	if kind == html.EndTagToken {
+		s.WriteByte('/')
+	}
+	s.WriteString(name)
+	for attributes && kind != html.EndTagToken {
 		var key, value []byte
-		key, value, more = z.TagAttr()
+		key, value, attributes = s.z.TagAttr()
 		if keptAttributes[string(key)] {
-			fmt.Fprintf(w, ` %s="%s"`, key, html.EscapeString(string(value)))
+			fmt.Fprintf(s, ` %s="%s"`, key, html.EscapeString(string(value)))
 		}
 	}
 	if kind == html.SelfClosingTagToken {
-		w.WriteByte('/')
+		s.WriteByte('/')
 	}
-	w.WriteByte('>')
+	s.WriteByte('>')
 }
 
 // isTagName says whether name is an element of HTML or MathML, or a custom one, not punctuation that follows a "<".
@@ -292,7 +319,7 @@ var (
 	skippedElements = set("iframe", "noembed", "noframes", "noscript", "script", "style", "template", "textarea", "xmp")
 	// leftOutTags are left out; what they hold stays. <a> is a formatting element too, but never open twice.
 	leftOutTags = set("b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
-		"applet", "frame", "frameset", "marquee", "object", "plaintext", "select", "wbr")
+		"applet", "frame", "frameset", "marquee", "object", "optgroup", "option", "plaintext", "select", "wbr")
 	keptAttributes = set("alt", "aria-hidden", "aria-modal", "class", "colspan", "content", "data-latex", "datatable", "dir", "display",
 		"encoding", "hidden", "href", "id", "itemprop", "itemtype", "lang", "name", "property", "rel", "role", "rowspan", "src",
 		"style", "summary", "title", "type")

@@ -41,6 +41,11 @@ func TestHTML(t *testing.T) {
 		{"falls back to the body", DefaultHTML(), `<p>short`, "short", "", schemas.Verdict{}},
 		{"formatting keeps its text", body, `<p>a<b>b<i>c</b>d</i>e`, "abcde", "", schemas.Verdict{}},
 		{"tags that escapes could make", body, `<p><<b>script>x<<i>p title="</title><b>">y`, `<script>x<p title="">y`, "", schemas.Verdict{}},
+		{"choices of a form are no text", body, `<p>size<select><option value=1>large<option><b>small</b><optgroup label=x></select>colour<p><option>red<p>end`,
+			"size colour\n\nend", "", schemas.Verdict{}},
+		{"highlighted code", DefaultHTML(), strings.Replace(article, paragraph, paragraph+
+			`<pre><code><span class="comment">// sum</span>`+"\n"+`<span class="kw">return</span> a + b</code></pre>`, 1),
+			"// sum\nreturn a + b", "", schemas.Verdict{}},
 		{"plain text inside title", body, `<title>a <script> b</title><p>c`, "c", "b", schemas.Verdict{}},
 		{"long text without tags", body, strings.Repeat("word ", 10_000) + "<q>end</q>", "word end", "", schemas.Verdict{}},
 		{"no text", body, `<p> <img src=x>`, "", "", schemas.Verdict{Kind: schemas.Drop, Stage: 3, Reason: htmlEmpty}},
