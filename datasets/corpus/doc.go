@@ -9,7 +9,7 @@
 // # Records
 //
 // A line is blank if it holds nothing but white space (space, tab, CR, LF). A record is a run of lines as they stand in the file, indentation
-// included, without the last CR LF or LF:
+// included, without the last CR LF or LF (or a CR that ends the file):
 //
 //	JSON lines, text by line    each line that is not blank
 //	text by paragraph           lines between blank ones
@@ -39,5 +39,6 @@
 //
 // A Reader holds a window of 256 KiB to 4 MiB, more only while a larger record is read and after Batch.Grow allowed it; the tables of a
 // decompressor: about 100 KiB for gzip, 4 MB for bzip2, the window of the frame for zstd, of which 128 MiB are accepted (zstd -1 to -19
-// use up to 8 MiB); and nothing that grows with the size of a file.
+// use up to 8 MiB); and nothing that grows with the size of a file. The text of a page in another encoding than UTF-8 is measured before
+// it is made, and Batch.Grow is asked for its size, at most three times that of the page.
 package corpus
