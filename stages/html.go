@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 
@@ -19,7 +18,8 @@ import (
 
 // HTML turns a page into plain text: its main content as Mozilla's Readability finds it, or its whole body. Pages come from strangers, and
 // the tree that HTML's rules build can be thousands of times larger than the page. So a page is bounded and simplified (see simplify)
-// before a tree is built. What exceeds a bound is quarantined; a page without text is dropped.
+// before a tree is built; with the default bounds a worker holds 50 MB at most while it takes a page apart. What exceeds a bound is
+// quarantined; a page without text is dropped.
 type HTML struct {
 	Extract  string `json:"extract"`   // "main" (content without navigation; body if none is found) or "body"; default main
 	MaxBytes int64  `json:"max_bytes"` // bytes of a page; default 2 MiB
@@ -176,151 +176,3 @@ func depth(root *html.Node) int64 {
 	}
 	return deepest
 }
-
-// textRun is the number of text bytes after which simplify separates texts.
-const textRun = 16 << 10
-
-// simplify writes an equivalent of page, as far as its text goes, whose tree takes time and memory in proportion to its size:
-//
-//   - Formatting elements (<b>, <font>, …) are left out. HTML reopens all that are open in each block that follows, so that a megabyte can
-//     make 10^8 nodes.
-//   - Contents that are no text (scripts, styles, form fields), comments and frames are left out.
-//   - A <wbr> separates texts each textRun bytes: the parser joins texts around tags that it ignores, copying the text before each time.
-//   - Only attributes that the extractor looks at are kept, and none of a <span> in code: it takes the names of a highlighter ("comment")
-//     for those of a page.
-//
-// Text and attributes are escaped, so that a "<" of the result always starts one of its own tags, in whatever state a parser is.
-func simplify(w *bytes.Buffer, page []byte, maxNodes int64) error {
-	s := simplifier{Buffer: w, z: html.NewTokenizer(bytes.NewReader(page))}
-	for nodes := int64(1); ; nodes++ {
-		kind := s.z.Next()
-		if kind == html.ErrorToken {
-			if err := s.z.Err(); err != io.EOF {
-				return &pageError{htmlUnreadable, err.Error()}
-			}
-			return nil
-		}
-		if nodes > maxNodes {
-			return &pageError{htmlNodes, fmt.Sprintf("more tags and texts than max_nodes %d", maxNodes)}
-		}
-		switch kind {
-		case html.TextToken:
-			s.text()
-		case html.StartTagToken, html.EndTagToken, html.SelfClosingTagToken:
-			s.tag(kind)
-		}
-	}
-}
-
-// simplifier is where simplify has come to in a page.
-type simplifier struct {
-	*bytes.Buffer
-	z       *html.Tokenizer
-	run     int    // bytes of text since the last <wbr>
-	skip    string // the element whose contents are left out
-	skipped int    // how often it was opened
-	option  bool   // text is a choice of a form field
-	code    int    // elements of code that are open
-}
-
-func (s *simplifier) text() {
-	if s.skip != "" || s.option {
-		return
-	}
-	if s.run > textRun {
-		s.WriteString("<wbr>")
-		s.run = 0
-	}
-	text := s.z.Text()
-	s.run += len(text)
-	s.WriteString(html.EscapeString(string(text)))
-}
-
-func (s *simplifier) tag(kind html.TokenType) {
-	raw, more := s.z.TagName()
-	name := string(raw)
-	start, end := kind == html.StartTagToken, kind == html.EndTagToken
-	switch {
-	case s.skip != "":
-		if name == s.skip && start {
-			s.skipped++
-		} else if name == s.skip && end {
-			if s.skipped--; s.skipped == 0 {
-				s.skip = ""
-			}
-		}
-		return
-	case skippedElements[name]:
-		if start {
-			s.skip, s.skipped = name, 1
-		}
-		return
-	case name == "plaintext":
-		s.z.NextIsNotRawText()
-	case name == "option" || name == "optgroup":
-		// It ends with the next one or the end of the field, or where a page forgets that.
-		s.option = !end
-		s.WriteByte(' ')
-	case name == "select" || !leftOutTags[name]:
-		s.option = false
-	}
-	if name == "code" || name == "pre" {
-		if start {
-			s.code++
-		} else if end && s.code > 0 {
-			s.code--
-		}
-	}
-	if !leftOutTags[name] && isTagName(name) {
-		s.writeTag(kind, name, more && !(s.code > 0 && name == "span"))
-	}
-}
-
-// writeTag writes a tag; attributes says whether it may have some.
-func (s *simplifier) writeTag(kind html.TokenType, name string, attributes bool) {
-	s.WriteByte('<')
-	if kind == html.EndTagToken {
-		s.WriteByte('/')
-	}
-	s.WriteString(name)
-	for attributes && kind != html.EndTagToken {
-		var key, value []byte
-		key, value, attributes = s.z.TagAttr()
-		if keptAttributes[string(key)] {
-			fmt.Fprintf(s, ` %s="%s"`, key, html.EscapeString(string(value)))
-		}
-	}
-	if kind == html.SelfClosingTagToken {
-		s.WriteByte('/')
-	}
-	s.WriteByte('>')
-}
-
-// isTagName says whether name is an element of HTML or MathML, or a custom one, not punctuation that follows a "<".
-func isTagName(name string) bool {
-	for _, c := range []byte(name) {
-		if c < '0' && c != '-' || c > '9' && c < 'a' && c != ':' || c > 'z' {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func set(names ...string) map[string]bool {
-	m := make(map[string]bool, len(names))
-	for _, name := range names {
-		m[name] = true
-	}
-	return m
-}
-
-var (
-	// skippedElements are left out with what they hold.
-	skippedElements = set("iframe", "noembed", "noframes", "noscript", "script", "style", "template", "textarea", "xmp")
-	// leftOutTags are left out; what they hold stays. <a> is a formatting element too, but never open twice.
-	leftOutTags = set("b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
-		"applet", "frame", "frameset", "marquee", "object", "optgroup", "option", "plaintext", "select", "wbr")
-	keptAttributes = set("alt", "aria-hidden", "aria-modal", "class", "colspan", "content", "data-latex", "datatable", "dir", "display",
-		"encoding", "hidden", "href", "id", "itemprop", "itemtype", "lang", "name", "property", "rel", "role", "rowspan", "src",
-		"style", "summary", "title", "type")
-)

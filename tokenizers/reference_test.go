@@ -112,6 +112,9 @@ func digests(t testing.TB, tok *Tokenizer, texts []string, block int, o EncodeOp
 func TestReferenceDigests(t *testing.T) {
 	var want recordedDigests
 	readJSON(t, "reference_digests.json", &want)
+	if want.Lines < 6000 || len(want.Rough) < 16 {
+		t.Fatalf("%d texts for %d tokenizers are recorded", want.Lines, len(want.Rough))
+	}
 	rough := roughtext.Lines(want.Lines)
 	if testing.Short() {
 		rough = rough[:4*want.Block]
@@ -121,7 +124,7 @@ func TestReferenceDigests(t *testing.T) {
 			t.Parallel()
 			tok := loadNamed(t, name)
 			compareDigests(t, "rough", digests(t, tok, rough, want.Block, EncodeOptions{AddSpecial: true}), digest)
-			if !testing.Short() {
+			if real := !strings.HasSuffix(name, ".json"); real && !testing.Short() {
 				lines := languages(t, want.Step)
 				compareDigests(t, "languages", digests(t, tok, lines, want.Block, EncodeOptions{AddSpecial: true}), want.Languages[name])
 			}

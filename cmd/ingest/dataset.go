@@ -99,12 +99,12 @@ in the dataset has the same for each input file, quarantine/ each bad record.
 		Example: `  ingest inspect dataset
   ingest inspect dataset --json | jq .ledger.reasons`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) (err error) {
 			d, err := shards.OpenDataset(args[0])
 			if err != nil {
 				return err
 			}
-			defer d.Close()
+			defer func() { err = errors.Join(err, d.Close()) }()
 			m := d.Manifest()
 			if asJSON {
 				return writeJSON(s.out, inspect(m))
@@ -166,7 +166,7 @@ func cat(ctx context.Context, w io.Writer, dir, side string, limit int64) (err e
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	t, err := tokenizers.LoadFile(filepath.Join(dir, d.Manifest().Tokenizer.File))
 	if err != nil {
 		return err
@@ -189,12 +189,12 @@ func cat(ctx context.Context, w io.Writer, dir, side string, limit int64) (err e
 }
 
 // catShard prints the documents of one shard until left comes down to 0.
-func catShard(ctx context.Context, w io.Writer, d *shards.Dataset, i int, t *tokenizers.Tokenizer, side string, left *int64) error {
+func catShard(ctx context.Context, w io.Writer, d *shards.Dataset, i int, t *tokenizers.Tokenizer, side string, left *int64) (err error) {
 	s, err := d.OpenShard(i)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	var ids []uint32
 	for n := range s.Index().Batches {
 		b, err := s.Batch(n)

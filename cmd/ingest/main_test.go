@@ -15,16 +15,6 @@ import (
 	"github.com/shardmill/shardmill/internal/realdata"
 )
 
-// commandVariable makes the test binary be the command.
-const commandVariable = "SHARDMILL_TEST_INGEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(commandVariable) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // ingest runs a command line in this process.
 func ingest(t testing.TB, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()

@@ -81,6 +81,8 @@ type runOptions struct {
 	memory     string
 	batchBytes string
 	progress   string
+
+	memoryBytes, batchSize int64 // set by check
 }
 
 func (o *runOptions) flags(fs *pflag.FlagSet) {
@@ -91,26 +93,32 @@ func (o *runOptions) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.progress, "progress", "plain", "on standard error: plain, json or none")
 }
 
-// env checks the options and opens the dataset folder.
-func (o *runOptions) env() (*recipe.Env, func() error, error) {
+// check returns what is wrong with the options.
+func (o *runOptions) check() error {
 	memory, err := recipe.ParseSize(o.memory)
 	if err != nil || memory < minMemory {
-		return nil, nil, usageError{fmt.Errorf("--memory %s: want at least %s", o.memory, recipe.Size(minMemory))}
+		return usageError{fmt.Errorf("--memory %s: want at least %s", o.memory, recipe.Size(minMemory))}
 	}
 	batch, err := recipe.ParseSize(o.batchBytes)
 	if err != nil || batch < 0 {
-		return nil, nil, usageError{fmt.Errorf("--batch-bytes %s: want a size", o.batchBytes)}
+		return usageError{fmt.Errorf("--batch-bytes %s: want a size", o.batchBytes)}
 	}
 	if o.workers < 1 {
-		return nil, nil, usageError{fmt.Errorf("--workers %d: want at least 1", o.workers)}
+		return usageError{fmt.Errorf("--workers %d: want at least 1", o.workers)}
 	}
+	o.memoryBytes, o.batchSize = memory, batch
+	return nil
+}
+
+// env opens the dataset folder.
+func (o *runOptions) env() (*recipe.Env, func() error, error) {
 	store, done, err := pipeline.OpenDir(o.out)
 	if err != nil {
 		return nil, nil, err
 	}
 	// The collector works harder as the heap comes near the limit; stacks, the binary and mapped files come on top.
-	debug.SetMemoryLimit(memory / 10 * 8)
-	return &recipe.Env{Store: store, TempDir: filepath.Join(o.out, "run"), Workers: o.workers, MemoryBytes: memory, BatchBytes: batch}, done, nil
+	debug.SetMemoryLimit(o.memoryBytes / 10 * 8)
+	return &recipe.Env{Store: store, TempDir: filepath.Join(o.out, "run"), Workers: o.workers, MemoryBytes: o.memoryBytes, BatchBytes: o.batchSize}, done, nil
 }
 
 // minMemory is what a run needs for its fixed parts.
@@ -143,6 +151,9 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 		}
 		opt.out = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])) + ".dataset"
 	}
+	if err := opt.check(); err != nil {
+		return err
+	}
 	show, err := newProgress(s.err, opt.progress)
 	if err != nil {
 		return usageError{err}
@@ -158,34 +169,36 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 		}
 		fmt.Fprintf(s.out, "%s", yaml)
 	}
+	show.compiling()
+	plan, err := recipe.Compile(ctx, &recipe.Env{}, r)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
 	env, done, err := opt.env()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	show.start(plan)
 	env.Events = show.event
-	if err := makeDataset(ctx, env, r, show); err != nil {
-		if ctx.Err() != nil {
-			return errors.New("interrupted: what is committed stays; give the same command again to go on")
-		}
-		return fmt.Errorf("%w\nWhat is committed stays; give the same command again to go on when this is mended", err)
+	if err := recipe.Run(ctx, env, plan); err != nil {
+		return interrupted(ctx, fmt.Errorf("%w\nWhat is committed stays; give the same command again to go on when this is mended", err))
 	}
 	d, err := shards.OpenDataset(opt.out)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	show.done(opt.out, d.Manifest())
 	return nil
 }
 
-func makeDataset(ctx context.Context, env *recipe.Env, r *recipe.Recipe, show *progress) error {
-	plan, err := recipe.Compile(ctx, env, r)
-	if err != nil {
-		return err
+// interrupted is err, or what to tell whoever stopped the run.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted: what is committed stays; give the same command again to go on")
 	}
-	show.start(plan)
-	return recipe.Run(ctx, env, plan)
+	return err
 }
 
 func newPlan(s streams) *cobra.Command {

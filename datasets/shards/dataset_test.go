@@ -149,6 +149,20 @@ func TestVerifySeesContent(t *testing.T) {
 		{"empty document", "does not end in", shard(bad(), opts)},
 		{"other held-out share", "held-out share is 0 ppm", shard(bad(5, 0), Options{TokenBytes: 2})},
 		{"four bytes", "of 4 bytes", shard(bad(5, 0), Options{TokenBytes: 4, HeldOutPPM: 50_000})},
+		{"wrong side", "belongs to the train split", func(t *testing.T, dir string, m *schemas.Manifest) {
+			arrowFile, index := encode(t, bad(5, 0), opts)
+			index[headerBytes+52] = byte(HeldOut)
+			replace(t, dir, m, arrowFile, forge(arrowFile, index))
+		}},
+		{"content is not that of the index", "batch 0: checksum", func(t *testing.T, dir string, m *schemas.Manifest) {
+			arrowFile, index := encode(t, bad(5, 0), opts)
+			x, err := decodeIndex(index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			arrowFile[x.Batches[0].Lists.Offset+4]++
+			replace(t, dir, m, arrowFile, forge(arrowFile, index))
+		}},
 		{"stray file", "not in the manifest", func(t *testing.T, dir string, _ *schemas.Manifest) {
 			write(t, filepath.Join(dir, "shards", "00009-000000.arrow"), nil)
 		}},
@@ -184,27 +198,32 @@ func TestVerifySeesContent(t *testing.T) {
 	}
 }
 
-// shard replaces the second shard and makes the manifest fit.
+// shard replaces the second shard by one with rows.
 func shard(rows []schemas.Row, opts Options) func(*testing.T, string, *schemas.Manifest) {
 	return func(t *testing.T, dir string, m *schemas.Manifest) {
-		s := &m.Shards[1]
 		arrowFile, index := encode(t, rows, opts)
-		put(t, filepath.Join(dir, "shards"), schemas.CommitName(0, 1), arrowFile, index)
-		m.Totals.Documents -= s.Rows
-		m.Totals.Tokens -= s.Tokens
-		s.Rows, s.Tokens, s.Bytes, s.Digest = int64(len(rows)), 0, int64(len(arrowFile)), digestOf(arrowFile)
-		for _, row := range rows {
-			s.Tokens += int64(len(row.Tokens))
-		}
-		s.IndexBytes, s.IndexDigest = int64(len(index)), digestOf(index)
-		m.Totals.Documents += s.Rows
-		m.Totals.Tokens += s.Tokens
-		encoded, err := EncodeManifest(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, ManifestFile), encoded)
+		replace(t, dir, m, arrowFile, index)
 	}
+}
+
+// replace puts other files in place of the second shard and makes the manifest fit.
+func replace(t *testing.T, dir string, m *schemas.Manifest, arrowFile, index []byte) {
+	t.Helper()
+	x, err := decodeIndex(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &m.Shards[1]
+	put(t, filepath.Join(dir, "shards"), schemas.CommitName(0, 1), arrowFile, index)
+	m.Totals.Documents += x.Rows - s.Rows
+	m.Totals.Tokens += x.Tokens - s.Tokens
+	s.Rows, s.Tokens, s.Bytes, s.Digest = x.Rows, x.Tokens, int64(len(arrowFile)), digestOf(arrowFile)
+	s.IndexBytes, s.IndexDigest = int64(len(index)), digestOf(index)
+	encoded, err := EncodeManifest(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, ManifestFile), encoded)
 }
 
 func TestOpenDatasetRefuses(t *testing.T) {

@@ -201,7 +201,8 @@ func guardBatch(data []byte, x *Index, i int) error {
 	return err
 }
 
-// guardBuffers checks the columns of a batch: lengths, no nulls, and buffers that have the right size and lie in the body.
+// guardBuffers checks the columns of a batch: lengths, no nulls, and buffers that have the right size and
+// lie one behind the other.
 func guardBuffers(batch table, e *BatchInfo, tokenBytes int, bodyBytes int64) error {
 	const anyBytes = -1
 	rows := int64(e.Rows)
@@ -220,11 +221,16 @@ func guardBuffers(batch table, e *BatchInfo, tokenBytes int, bodyBytes int64) er
 		}
 	}
 	b = batch.structs(slotBatchBuffers, len(sizes), bufferBytes)
+	var at int64
 	for i, want := range sizes {
 		r := Range{int64(binary.LittleEndian.Uint64(b[i*bufferBytes:])), int64(binary.LittleEndian.Uint64(b[i*bufferBytes+8:]))}
-		if !r.within(Range{0, bodyBytes}) || want != anyBytes && r.Bytes != want {
+		if r.Offset != at || !r.within(Range{0, bodyBytes}) || want != anyBytes && r.Bytes != want {
 			return fmt.Errorf("buffer %d: %v is not possible here", i, r)
 		}
+		at += padded(r.Bytes)
+	}
+	if at != bodyBytes {
+		return fmt.Errorf("buffers fill %d of %d bytes", at, bodyBytes)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -250,4 +251,99 @@ func BenchmarkBatch(b *testing.B) {
 			}
 		}
 	})
+}
+
+// inMemory is a shard over bytes.
+func inMemory(arrowFile, index []byte) (*Shard, error) {
+	x, err := decodeIndex(index)
+	if err != nil {
+		return nil, err
+	}
+	s := &Shard{path: "memory", index: x, data: arrowFile, batches: make([]atomic.Pointer[Batch], len(x.Batches))}
+	s.refs.Store(1)
+	return s, s.openArrow()
+}
+
+// TestMetadataBits flips each bit of the metadata of a message and of the footer, with checksums that fit: the content that is read is
+// that which was written, or nothing.
+func TestMetadataBits(t *testing.T) {
+	arrowFile, index := encode(t, documents(9, 500, 1), Options{TokenBytes: 2, Source: sourceName})
+	sound, err := inMemory(arrowFile, index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := batch(t, sound, 0)
+	metadata := func(e BatchInfo) Range { return Range{e.Message.Offset, e.Lists.Offset - e.Message.Offset} }(want.Info())
+	footer := Range{want.Info().Message.end(), int64(len(arrowFile)) - want.Info().Message.end()}
+	refused := 0
+	for _, region := range []Range{metadata, footer} {
+		for bit := region.Offset * 8; bit < region.end()*8; bit++ {
+			broken := bytes.Clone(arrowFile)
+			broken[bit/8] ^= 1 << (bit % 8)
+			s, err := inMemory(broken, forge(broken, index))
+			if err != nil {
+				refused++
+				continue
+			}
+			got, err := s.decode(0)
+			if err != nil {
+				refused++
+				continue
+			}
+			if fmt.Sprint(got.Tokens(), got.Bounds(), got.ids, got.sources, got.offsets) !=
+				fmt.Sprint(want.Tokens(), want.Bounds(), want.ids, want.sources, want.offsets) {
+				t.Errorf("bit %d of byte %d changes what is read", bit%8, bit/8)
+			}
+		}
+	}
+	if refused < 1000 {
+		t.Errorf("%d changes were refused: the test does not reach what it should", refused)
+	}
+}
+
+// TestGuardComesFirst hands the guards what arrow-go would allocate or read for.
+func TestGuardComesFirst(t *testing.T) {
+	arrowFile, index := encode(t, documents(9, 500, 1), Options{TokenBytes: 2, Source: sourceName})
+	x, err := decodeIndex(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &x.Batches[0]
+	message := func(a []byte) table { return root(a[e.Message.Offset+8:]) }
+	batchOf := func(a []byte) table { b, _ := message(a).child(slotMessageHeader); return b }
+	footer := func(a []byte) table {
+		end := len(a) - 10
+		return root(a[end-int(binary.LittleEndian.Uint32(a[end:])) : end])
+	}
+	schema := func(a []byte) table { s, _ := footer(a).child(slotFooterSchema); return s }
+	huge := func(v []byte) { binary.LittleEndian.PutUint32(v, 0x7fffffff) }
+	count := func(tb table, slot int) []byte { return tb.Bytes[tb.Vector(tb.slot(slot))-4:] }
+	for _, test := range []struct {
+		name   string
+		change func(a []byte)
+	}{
+		{"columns", func(a []byte) { huge(count(schema(a), slotSchemaFields)) }},
+		{"children", func(a []byte) { huge(count(schema(a).element(slotSchemaFields, 0), slotFieldChildren)) }},
+		{"batches", func(a []byte) { huge(count(footer(a), slotFooterBatches)) }},
+		{"block", func(a []byte) { huge(footer(a).structs(slotFooterBatches, 1, blockBytes)) }},
+		{"block body", func(a []byte) { huge(footer(a).structs(slotFooterBatches, 1, blockBytes)[16:]) }},
+		{"rows", func(a []byte) { b := batchOf(a); huge(b.Bytes[b.Pos+b.slot(slotBatchLength):]) }},
+		{"nodes", func(a []byte) { huge(count(batchOf(a), slotBatchNodes)) }},
+		{"node", func(a []byte) { huge(batchOf(a).structs(slotBatchNodes, 1, nodeBytes)) }},
+		{"nulls", func(a []byte) { huge(batchOf(a).structs(slotBatchNodes, 1, nodeBytes)[8:]) }},
+		{"buffers", func(a []byte) { huge(count(batchOf(a), slotBatchBuffers)) }},
+		{"buffer offset", func(a []byte) { huge(batchOf(a).structs(slotBatchBuffers, 4, bufferBytes)[3*bufferBytes:]) }},
+		{"buffer unaligned", func(a []byte) { batchOf(a).structs(slotBatchBuffers, 4, bufferBytes)[3*bufferBytes]++ }},
+		{"buffer length", func(a []byte) { huge(batchOf(a).structs(slotBatchBuffers, 7, bufferBytes)[6*bufferBytes+8:]) }},
+		{"prefix", func(a []byte) { huge(a[e.Message.Offset+4:]) }},
+	} {
+		a := bytes.Clone(arrowFile)
+		if err := errors.Join(guardFooter(a, x), guardBatch(a, x, 0)); err != nil {
+			t.Fatalf("a sound shard is refused: %v", err)
+		}
+		test.change(a)
+		if err := errors.Join(guardFooter(a, x), guardBatch(a, x, 0)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: error %v", test.name, err)
+		}
+	}
 }

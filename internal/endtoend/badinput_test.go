@@ -64,10 +64,11 @@ func TestBadInputIsData(t *testing.T) {
 	offset := int64(len(good(0)) + 1) // of the second line
 
 	var many []string
+	w := newWriter(5)
 	for i := range 400 {
-		many = append(many, good(i))
+		many = append(many, fmt.Sprintf(`{"id":"good-%d","text":%q}`, i, w.text(1500)))
 	}
-	long := lines(many...)
+	long := lines(many...) // 600 kB: several blocks in each format
 	cut := func(s string, part float64) string { return s[:int(float64(len(s))*part)] }
 	flip := func(s string, part float64) string {
 		b := []byte(s)
@@ -92,12 +93,12 @@ func TestBadInputIsData(t *testing.T) {
 		{"raw NUL", "a.jsonl", lines(good(0), "{\"text\": \"a\x00b\"}", good(2)), offset, "", 2},
 		{"deep nesting", "a.jsonl", lines(good(0), `{"x": `+strings.Repeat("[", 200000)+`, "text": "y"}`, good(2)), offset, "", 2},
 		{"line of 100 MB", "a.jsonl", lines(good(0), `{"text": "`+strings.Repeat("long ", 20<<20)+`"}`, good(2)), offset, "large", 2},
-		{"truncated gzip", "a.jsonl.gz", cut(gz(t, long), 0.6), -1, "", -1},
-		{"flipped gzip", "a.jsonl.gz", flip(gz(t, long), 0.6), -1, "", -1},
-		{"truncated zstd", "a.jsonl.zst", cut(zst(t, strings.Repeat(long, 40)), 0.8), -1, "", -1},
-		{"flipped zstd", "a.jsonl.zst", flip(zst(t, strings.Repeat(long, 40)), 0.5), -1, "", -1},
-		{"truncated bzip2", "a.jsonl.bz2", cut(bz2(t, strings.Repeat(long, 60)), 0.8), -1, "", -1},
-		{"flipped bzip2", "a.jsonl.bz2", flip(bz2(t, strings.Repeat(long, 60)), 0.8), -1, "", -1},
+		{"truncated gzip", "a.jsonl.gz", cut(gz(t, long), 0.6), -1, "corrupt", -1},
+		{"flipped gzip", "a.jsonl.gz", flip(gz(t, long), 0.6), -1, "corrupt", -1},
+		{"truncated zstd", "a.jsonl.zst", cut(zst(t, long), 0.8), -1, "corrupt", -1},
+		{"flipped zstd", "a.jsonl.zst", flip(zst(t, long), 0.5), -1, "corrupt", -1},
+		{"truncated bzip2", "a.jsonl.bz2", cut(bz2(t, strings.Repeat(long, 3)), 0.8), -1, "corrupt", -1},
+		{"flipped bzip2", "a.jsonl.bz2", flip(bz2(t, strings.Repeat(long, 3)), 0.8), -1, "corrupt", -1},
 		{"no gzip at all", "a.jsonl.gz", "this is not gzip", 0, "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,8 +111,15 @@ func TestBadInputIsData(t *testing.T) {
 				t.Fatalf("exit %d: %s", r.code, r.stderr)
 			}
 			s, bad := inspect(t, out), quarantine(t, out)
-			if len(bad) != 1 || s.Ledger.Total.Quarantined != 1 {
-				t.Fatalf("%d records in quarantine (the ledger says %d), want 1: %+v", len(bad), s.Ledger.Total.Quarantined, bad)
+			if s.Ledger.Total.Quarantined != int64(len(bad)) {
+				t.Errorf("%d records in quarantine, but the ledger says %d", len(bad), s.Ledger.Total.Quarantined)
+			}
+			if strings.HasPrefix(c.name, "flipped") && len(bad) > 1 {
+				// Formats that check a block when it has ended let broken lines through before they report the damage.
+				bad = bad[len(bad)-1:]
+			}
+			if len(bad) != 1 {
+				t.Fatalf("%d records in quarantine, want 1: %+v", len(bad), bad)
 			}
 			if !strings.Contains(bad[0].Source, c.file) || !strings.Contains(bad[0].Reason, c.reason) || bad[0].Reason == "" {
 				t.Errorf("source %q, reason %q; want %q and one with %q", bad[0].Source, bad[0].Reason, c.file, c.reason)
@@ -128,7 +136,7 @@ func TestBadInputIsData(t *testing.T) {
 
 			// The same input is fatal when the recipe says so, and the message names the place.
 			r = run(t, ingest, "run", "--tokenizer", tok, "--out", out+"-fail", "--progress", "none", "--set", "on_error.mode=fail", in)
-			if r.code != 1 || !strings.Contains(r.stderr, c.file) || !strings.Contains(r.stderr, fmt.Sprint(bad[0].Offset)) {
+			if first := quarantine(t, out)[0]; r.code != 1 || !strings.Contains(r.stderr, c.file) || !strings.Contains(r.stderr, fmt.Sprint(first.Offset)) {
 				t.Errorf("on_error: fail: exit %d: %s", r.code, r.stderr)
 			}
 		})

@@ -84,15 +84,13 @@ func New() *Recipe {
 	}
 }
 
-// Default returns the recipe of a run that is given files alone: pages become text, text is cleaned, all is tokenized. Relative paths are
+// Default returns the recipe of a run that is given files alone: pages become text, all is tokenized as it is. Relative paths are
 // relative to the working folder. Without a tokenizer the recipe is good for Texts only.
 func Default(tokenizer string, files []string) (*Recipe, error) {
 	r := New()
 	r.Sources = []Source{{Paths: files}}
-	for _, name := range []string{"html", "clean"} {
-		def, _ := findDefinition(name)
-		r.Stages = append(r.Stages, Stage{name: name, options: def.defaults()})
-	}
+	html, _ := findDefinition("html")
+	r.Stages = []Stage{{name: "html", options: html.defaults()}}
 	r.Tokenizer.File = tokenizer
 	dir, err := os.Getwd()
 	if err != nil {

@@ -520,3 +520,144 @@ func TestEndOfDocument(t *testing.T) {
 		}
 	}
 }
+
+func TestInputThatChanges(t *testing.T) {
+	dir := setUp(t)
+	out := filepath.Join(dir, "out")
+	env := openEnv(t, out)
+	r := parse(t, dir, testRecipe)
+	plan := compile(t, env, r)
+	name := filepath.Join(dir, "data", "1.jsonl")
+	before, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, name, append([]byte("{\"text\":\"new\"}\n"), before...))
+	if err := Run(t.Context(), env, plan); err == nil || !strings.Contains(err.Error(), "1.jsonl") {
+		t.Fatalf("got %v, want an error that names the file", err)
+	}
+	if done, err := finished(env.Store, plan); err != nil || done {
+		t.Errorf("the dataset counts as complete: %v", err)
+	}
+	// With the file as it was, the run goes on in the same folder.
+	writeFile(t, name, before)
+	if err := Run(t.Context(), env, compile(t, env, r)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBadPages(t *testing.T) {
+	dir := setUp(t)
+	pages := filepath.Join(dir, "pages")
+	writeFile(t, filepath.Join(pages, "a.html"), []byte("<p>good"))
+	writeFile(t, filepath.Join(pages, "b.html"), []byte(strings.Repeat("<div>", 400)+"deep"))
+	writeFile(t, filepath.Join(pages, "c.html"), []byte("<script>nothing</script>"))
+	writeFile(t, filepath.Join(pages, "d.txt"), []byte("<p>plain text stays"))
+	out := filepath.Join(dir, "out")
+	env := openEnv(t, out)
+	// The pages are judged in the second pass: what it quarantines is counted like what the first does.
+	r := parse(t, dir, "sources: [{paths: [pages]}]\nstages: [dedup, html]\ntokenizer: {file: tokenizer.json}")
+	if err := Run(t.Context(), env, compile(t, env, r)); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"documents":2,"tokens":25,"read":4,"kept":2,"dropped":1,"quarantined":1,"reasons":[` +
+		`{"stage":"html","reason":"empty","kind":"drop","count":1},{"stage":"html","reason":"html-too-deep","kind":"quarantine","count":1}]}`
+	if got := mustJSON(t, manifest(t, out).Totals); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	b, err := os.ReadFile(filepath.Join(out, "quarantine", "00000.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"source":"input/b.html","offset":0,"record":0,"bytes":0,"stage":"html","reason":"html-too-deep","detail":"elements nest more than max_depth 200"}` + "\n"; string(b) != want {
+		t.Errorf("got  %swant %s", b, want)
+	}
+	if err := shards.Verify(t.Context(), out, nil); err != nil {
+		t.Error(err)
+	}
+	env = openEnv(t, filepath.Join(dir, "strict"))
+	err = Run(t.Context(), env, compile(t, env, parse(t, dir, "sources: [{paths: [pages]}]\nstages: [dedup, html]\ntokenizer: {file: tokenizer.json}\non_error: {mode: fail}")))
+	if _, ok := errors.AsType[*pipeline.TooManyQuarantined](err); !ok {
+		t.Errorf("got %v, want the run to fail at the bad page", err)
+	}
+}
+
+func TestTexts(t *testing.T) {
+	dir := setUp(t)
+	r, err := Default("", []string{filepath.Join(dir, "data")})
+	if err == nil {
+		r, err = r.Override("stages=[html, clean, dedup, length]")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts, bad int64
+	for text, err := range Texts(t.Context(), &Env{}, r, func(source string, offset int64, reason string) {
+		bad++
+		if !strings.HasPrefix(reason, "invalid-json: ") || !strings.HasPrefix(source, "input/") {
+			t.Errorf("%s %d %s", source, offset, reason)
+		}
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) == 0 || bytes.Contains(text, []byte("\r")) {
+			t.Errorf("text %q is not clean", text)
+		}
+		texts++
+	}
+	read, wantBad, empty, _, _, _ := expected(t, dir)
+	if bad != wantBad || texts != read-wantBad-empty {
+		t.Errorf("%d texts, %d bad; want %d and %d", texts, bad, read-wantBad-empty, wantBad)
+	}
+	for range Texts(t.Context(), &Env{}, r, nil) {
+		break // ends the reading
+	}
+}
+
+// flaky fails all reads of a file behind the first.
+type flaky struct {
+	fs.FS
+	reads *int
+}
+
+func (f flaky) Open(name string) (fs.File, error) {
+	file, err := f.FS.Open(name)
+	if err != nil || !strings.HasSuffix(name, "3.jsonl.gz") {
+		return file, err
+	}
+	return flakyFile{file, f.reads}, nil
+}
+
+type flakyFile struct {
+	fs.File
+	reads *int
+}
+
+func (f flakyFile) Read(b []byte) (int, error) {
+	if *f.reads--; *f.reads < 0 {
+		return 0, errors.New("bad sector")
+	}
+	return f.File.Read(b[:min(len(b), 256)])
+}
+
+func TestStorageThatFails(t *testing.T) {
+	dir := setUp(t)
+	out := filepath.Join(dir, "out")
+	env := openEnv(t, out)
+	reads := 1 << 30
+	env.Storage = func(root string) fs.FS { return flaky{os.DirFS(root), &reads} }
+	plan := compile(t, env, parse(t, dir, testRecipe))
+	reads = 3
+	env.Workers = 1
+	if err := Run(t.Context(), env, plan); err != nil {
+		t.Fatal(err)
+	}
+	m := manifest(t, out)
+	if i := len(m.Totals.Reasons) - 1; !strings.Contains(mustJSON(t, m.Totals.Reasons), `{"stage":"read","reason":"read-error","kind":"quarantine","count":1}`) || i < 1 {
+		t.Errorf("reasons %s", mustJSON(t, m.Totals.Reasons))
+	}
+	if err := shards.Verify(t.Context(), out, nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -135,8 +135,7 @@ func (k maskKey) eachSection(n int, first uint64, fn func(k maskKey, lo, hi int,
 		if room := 1<<32 - at&(1<<32-1); uint64(n-lo) > room {
 			hi = lo + int(room)
 		}
-		section := k.section(uint32(at >> 32))
-		fn(section, lo, hi, uint32(at))
+		fn(k.section(uint32(at>>32)), lo, hi, uint32(at))
 		lo = hi
 	}
 }

@@ -62,6 +62,37 @@ func TestPoolRefusesNestingAndUseAfterClose(t *testing.T) {
 	}
 }
 
+// TestAllocations: an operation allocates what starts its workers, however much it works on.
+func TestAllocations(t *testing.T) {
+	const rows, cols = 600, 64
+	rng := newRand(1)
+	x, y, z, bias, lse := random(rng, rows*cols, 1), random(rng, rows*cols, 1), make([]float32, rows*cols), make([]float32, 2*cols), make([]float32, rows)
+	p, mask := NewPool(2), Mask{Rate: 0.1}
+	var scratch Scratch
+	tests := []struct {
+		name string
+		most float64
+		run  func() error
+	}{
+		{"Gemm", 24, func() error { return Gemm(p, false, true, rows, cols, cols, x, cols, y, cols, 0, z, cols) }},
+		{"GemmSerial", 0, func() error { return GemmSerial(false, true, rows, cols, cols, x, cols, y, cols, 0, z, cols, &scratch) }},
+		{"BiasDropoutAdd", 12, func() error { return BiasDropoutAdd(p, rows, cols, z, x, bias, y, mask) }},
+		{"DropoutTile", 0, func() error { return DropoutTile(rows, cols, cols, z, mask, 0, 1<<24) }},
+		{"SoftmaxTile", 0, func() error { return SoftmaxTile(rows, cols, cols, z, 1, cols, lse) }},
+		{"LayerNormBackward", 12, func() error { return LayerNormBackward(p, rows, cols, x, bias, lse, lse, y, z, bias, bias[cols:]) }},
+	}
+	for _, test := range tests {
+		got := testing.AllocsPerRun(5, func() {
+			if err := test.run(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > test.most {
+			t.Errorf("%s: %v allocations, want at most %v", test.name, got, test.most)
+		}
+	}
+}
+
 func TestUnknownTier(t *testing.T) {
 	if _, err := chooseTier("sse9"); err == nil || !strings.Contains(err.Error(), "portable") {
 		t.Errorf("error is %v, want one that lists the tiers", err)
