@@ -38,7 +38,7 @@ func DefaultHTML() HTML {
 func (HTML) Name() string { return "html" }
 
 // Version is raised when the output changes.
-func (HTML) Version() int { return 1 }
+func (HTML) Version() int { return 2 }
 
 const (
 	htmlEmpty = iota

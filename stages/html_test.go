@@ -45,6 +45,10 @@ func TestHTML(t *testing.T) {
 		{"plain text inside title", body, `<title>a <script> b</title><p>c`, "c", "b", schemas.Verdict{}},
 		{"long text without tags", body, strings.Repeat("word ", 10_000) + "<q>end</q>", "word end", "", schemas.Verdict{}},
 		{"choices are no text", body, `<select><option>a<option selected>b</select>c`, "c", "b", schemas.Verdict{}},
+		{"choices are between words", body, `<p>size<select><option>large<option><b>small</b><optgroup label=x></select>colour`, "size colour", "small", schemas.Verdict{}},
+		{"highlighted code", DefaultHTML(), strings.Replace(article, paragraph, paragraph+
+			`<pre><code><span class="comment">// sum</span>`+"\n"+`<span class="kw">return</span> a + b</code></pre>`, 1),
+			"// sum\nreturn a + b", "", schemas.Verdict{}},
 		{"choices end with anything else", body, `<select><option>a<p>b`, "b", "a", schemas.Verdict{}},
 		{"no text", body, `<p> <img src=x>`, "", "", schemas.Verdict{Kind: schemas.Drop, Stage: 3, Reason: htmlEmpty}},
 		{"empty", DefaultHTML(), ``, "", "", schemas.Verdict{Kind: schemas.Drop, Stage: 3, Reason: htmlEmpty}},

@@ -17,7 +17,8 @@ const textRun = 16 << 10
 //     make 10^8 nodes.
 //   - Contents that are no text (scripts, styles, form fields), comments and frames are left out.
 //   - A <wbr> separates texts each textRun bytes: the parser joins texts around tags that it ignores, copying the text before each time.
-//   - Only attributes that the extractor looks at are kept.
+//   - Only attributes that the extractor looks at are kept, and none of a <span> in code: it takes the names of a highlighter ("comment")
+//     for those of a page.
 //
 // Text and attributes are escaped, so that a "<" of the result always starts one of its own tags, in whatever state a parser is.
 func simplify(w *bytes.Buffer, page []byte, maxNodes int64) error {
@@ -50,6 +51,7 @@ type simplifier struct {
 	skip    string // the element whose contents are left out
 	skipped int    // how often it was opened
 	choices bool   // inside <select>: texts are names of choices
+	code    int    // elements of code that are open
 }
 
 func (s *simplifier) text() {
@@ -68,29 +70,47 @@ func (s *simplifier) text() {
 func (s *simplifier) tag(kind html.TokenType) {
 	raw, more := s.z.TagName()
 	name := string(raw)
-	if name != "option" && name != "optgroup" {
-		s.choices = name == "select" && kind == html.StartTagToken
-	}
-	switch {
-	case s.skip != "":
-		if name == s.skip && kind == html.StartTagToken {
+	start, end := kind == html.StartTagToken, kind == html.EndTagToken
+	if s.skip != "" {
+		if name == s.skip && start {
 			s.skipped++
-		} else if name == s.skip && kind == html.EndTagToken {
+		} else if name == s.skip && end {
 			if s.skipped--; s.skipped == 0 {
 				s.skip = ""
 			}
 		}
+		return
+	}
+	switch name {
+	case "select":
+		s.choices = start
+		s.w.WriteByte(' ') // a field stands between the words around it
+	case "code", "pre":
+		if start {
+			s.code++
+		} else if end && s.code > 0 {
+			s.code--
+		}
+	case "plaintext":
+		s.z.NextIsNotRawText()
+		return
+	}
+	switch {
+	case leftOutTags[name]:
 	case skippedElements[name]:
-		if kind == html.StartTagToken {
+		s.choices = false
+		if start {
 			s.skip, s.skipped = name, 1
 		}
-	case name == "plaintext":
-		s.z.NextIsNotRawText()
-	case !leftOutTags[name] && isTagName(name):
-		writeTag(s.w, s.z, kind, name, more)
+	default:
+		s.choices = false
+		if isTagName(name) {
+			writeTag(s.w, s.z, kind, name, more && !(name == "span" && s.code > 0))
+		}
 	}
 }
 
+// writeTag writes the tag that z is at; more says whether it has attributes that may be kept.
 func writeTag(w *bytes.Buffer, z *html.Tokenizer, kind html.TokenType, name string, more bool) {
 	w.WriteByte('<')
 	if kind == html.EndTagToken {
