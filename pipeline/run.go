@@ -30,7 +30,8 @@ func (j *Job) last() bool { return j.Pass == len(j.Plan.Passes)-1 }
 
 // Options say how a run uses the machine. They decide nothing about the output.
 type Options struct {
-	Workers      int         // goroutines that run stages, and lanes that are open at once; at least 1
+	Workers      int         // goroutines that run stages; at least 1
+	Lanes        int         // lanes that are open at once; 0 means Workers, which is also the most that there are
 	BatchBytes   int64       // text bytes after which a source closes a batch; 0 means DefaultBatchBytes
 	CreditBytes  int64       // bound on the memory of all batches under way; 0 means 64 batches
 	WorkerMemory int64       // bytes for the caches of one worker
@@ -46,6 +47,9 @@ const batchFactor = 6
 
 func (o *Options) setDefaults() {
 	o.Workers = max(o.Workers, 1)
+	if o.Lanes <= 0 || o.Lanes > o.Workers {
+		o.Lanes = o.Workers
+	}
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = DefaultBatchBytes
 	}
@@ -59,12 +63,12 @@ func RunLane(ctx context.Context, job *Job, lane int, opt Options) error {
 	return RunLanes(ctx, job, []int{lane}, opt)
 }
 
-// RunLanes runs lanes of a pass, each from where its commits end; at most Options.Workers are open at once. The error is the first that
+// RunLanes runs lanes of a pass, each from where its commits end; at most Options.Lanes are open at once. The error is the first that
 // happened, not the cancellation that it caused.
 func RunLanes(ctx context.Context, job *Job, lanes []int, opt Options) error {
 	opt.setDefaults()
 	group, ctx := errgroup.WithContext(ctx)
-	open := min(opt.Workers, max(len(lanes), 1))
+	open := min(opt.Lanes, max(len(lanes), 1))
 	r := &runner{job: job, opt: opt, judge: NewJudge(job.Plan, opt.Limit), tasks: make(chan task), open: int64(open)}
 	// One batch more than lanes lets a big record grow while every other lane waits for its turn.
 	r.slots = max(opt.CreditBytes/(batchFactor*opt.BatchBytes), r.open+1)

@@ -545,3 +545,36 @@ func TestBatchesDoNotKeepTheMemoryOfLargeRecords(t *testing.T) {
 		t.Errorf("an empty batch holds %d bytes, %d times its text", held.Load(), held.Load()/batch)
 	}
 }
+
+// openSource counts the sources that are open.
+type openSource struct {
+	testSource
+	open *atomic.Int64
+}
+
+func (s *openSource) Close() error {
+	s.open.Add(-1)
+	return nil
+}
+
+func TestLanesBoundsWhatIsOpen(t *testing.T) {
+	want := undisturbed(t)
+	for lanes, most := range map[int]int64{0: 4, 1: 1, 2: 2, 9: 4} {
+		fsys, plan := newMemFS(), testPlan()
+		job := testJob(plan, fsys)
+		var open, peak atomic.Int64
+		job.Opener = OpenerFunc(func(_ context.Context, lane int, from schemas.Cursor) (Source, error) {
+			peak.Store(max(peak.Load(), open.Add(1)))
+			return &openSource{testSource{plan: plan, lane: lane, at: from, closed: new(atomic.Int64)}, &open}, nil
+		})
+		opt := testOptions(4, 300)
+		opt.Lanes = lanes
+		if err := RunLanes(t.Context(), job, allLanes(plan), opt); err != nil {
+			t.Fatal(err)
+		}
+		if peak.Load() > most || open.Load() != 0 {
+			t.Errorf("%d lanes: %d were open at once, %d are left", lanes, peak.Load(), open.Load())
+		}
+		compareTrees(t, fsys.tree(), want)
+	}
+}
