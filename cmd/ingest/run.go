@@ -37,7 +37,7 @@ const inputHelp = `The recipe is strict YAML; a minimal one:
   sources:
     - name: web
       paths: [data/*.jsonl.gz]     # files, folders, globs; .jsonl .txt .html, also .gz .zst .bz2
-  stages:                          # in this order: html, clean, length, dedup
+  stages:                          # run in the order given: any of html, clean, length, dedup
     - clean: {}
     - length: {min_chars: 200}
     - dedup: {}
@@ -103,8 +103,8 @@ func (o *runOptions) check() error {
 	if err != nil || batch < 0 {
 		return usageError{fmt.Errorf("--batch-bytes %s: want a size", o.batchBytes)}
 	}
-	if o.workers < 1 {
-		return usageError{fmt.Errorf("--workers %d: want at least 1", o.workers)}
+	if o.workers < 1 || o.workers > maxWorkers {
+		return usageError{fmt.Errorf("--workers %d: want 1 to %d; more than the %d processors of this machine do not help", o.workers, maxWorkers, runtime.NumCPU())}
 	}
 	o.memoryBytes, o.batchSize = memory, batch
 	return nil
@@ -120,6 +120,9 @@ func (o *runOptions) env() (*recipe.Env, func() error, error) {
 	debug.SetMemoryLimit(o.memoryBytes / 10 * 8)
 	return &recipe.Env{Store: store, TempDir: filepath.Join(o.out, "run"), Workers: o.workers, MemoryBytes: o.memoryBytes, BatchBytes: o.batchSize}, done, nil
 }
+
+// maxWorkers bounds --workers: the workers share the memory of a run, and beyond that each has next to none.
+const maxWorkers = 1024
 
 // minMemory is what a run needs for its fixed parts.
 const minMemory = 128 << 20
@@ -145,10 +148,10 @@ given again. Given files and a tokenizer instead of a recipe, it prints the reci
 }
 
 func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args []string) (err error) {
-	if opt.out == "" {
-		if in.tokenizer != "" || len(args) != 1 {
-			return usageError{errors.New("name the dataset folder with --out")}
-		}
+	if opt.out == "" && in.tokenizer != "" {
+		return usageError{errors.New("name the dataset folder with --out")}
+	}
+	if opt.out == "" && len(args) == 1 {
 		opt.out = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])) + ".dataset"
 	}
 	if err := opt.check(); err != nil {
