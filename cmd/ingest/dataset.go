@@ -131,9 +131,7 @@ func printInspection(w io.Writer, m *schemas.Manifest) {
 		in.Documents, in.Tokens, in.Tokenizer.Model, in.Tokenizer.VocabSize, in.Tokenizer.EndOfDocument, in.Shards, bytesText(in.Bytes))
 	t := in.Ledger.Total
 	fmt.Fprintf(w, "records      %d read = %d kept + %d dropped + %d quarantined\n", t.Read, t.Kept, t.Dropped, t.Quarantined)
-	for _, r := range m.Totals.Reasons {
-		fmt.Fprintf(w, "  %-11s%10d  %s: %s\n", r.Kind, r.Count, r.Stage, r.Reason)
-	}
+	printReasons(w, &m.Totals)
 	fmt.Fprintf(w, "fingerprint  %s\n", in.Fingerprint)
 }
 

@@ -151,6 +151,23 @@ func readLine(t *testing.T, path string) string {
 	return d.Text
 }
 
+// TestNothingKept says so, with the reasons, whatever progress is asked for.
+func TestNothingKept(t *testing.T) {
+	dir := t.TempDir()
+	corpus(t, dir, 1, 60)
+	for _, mode := range []string{"plain", "none"} {
+		out := filepath.Join(dir, mode)
+		_, stderr := mustIngest(t, "", "run", filepath.Join(dir, "recipe.yaml"), "--set", "sources=[{name: test, paths: [data], text: content}]",
+			"--out", out, "--progress", mode)
+		for _, want := range []string{"Nothing was kept", "59  read: missing-text", "1  read: invalid-json", "0 documents, 0 tokens, 0 shards; 60 records read"} {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("--progress %s lacks %q:\n%s", mode, want, stderr)
+			}
+		}
+		mustIngest(t, "", "verify", out)
+	}
+}
+
 // cleaned does what the clean stage does to the words of this test.
 func cleaned(text string) string {
 	lines := strings.Split(text, "\n")
@@ -239,7 +256,7 @@ func TestUsage(t *testing.T) {
 		{"run " + filepath.Join(dir, "bad.yaml"), exitUsage, "bad.yaml:2:1: shard: unknown field; did you mean shards?"},
 		{"run " + filepath.Join(dir, "none.yaml") + " --out " + out, exitFailed, "nothing/*.jsonl"},
 		{"run --tokenizer " + recipe + " --out " + out + " " + recipe, exitFailed, ""},
-		{"plan " + recipe, exitDone, "# pass 1, dedup: read, clean; then a reduction in 1 parts"},
+		{"plan " + recipe, exitDone, "# pass 1, dedup: read, clean; then a reduction in 1 part\n"},
 		{"plan " + recipe + " --json", exitDone, `"fingerprint"`},
 		{"verify", exitUsage, "want one dataset folder, not 0"},
 		{"verify " + dir, exitFailed, "manifest.json"},

@@ -242,7 +242,8 @@ func printPlan(s streams, r *recipe.Recipe, plan *schemas.Plan) error {
 		stored += plan.Files[i].Size
 	}
 	fmt.Fprintf(s.out, "%s\n", yaml)
-	fmt.Fprintf(s.out, "# %d files, %s stored, in %d splits and %d lanes\n", len(plan.Files), bytesText(stored), len(plan.Splits), len(plan.Lanes))
+	fmt.Fprintf(s.out, "# %s, %s stored, in %s and %s\n",
+		count(len(plan.Files), "file"), bytesText(stored), count(len(plan.Splits), "split"), count(len(plan.Lanes), "lane"))
 	for i, pass := range plan.Passes {
 		var names []string
 		for _, stage := range plan.Stages {
@@ -252,7 +253,7 @@ func printPlan(s streams, r *recipe.Recipe, plan *schemas.Plan) error {
 		}
 		line := fmt.Sprintf("# pass %d, %s: %s", i+1, pass.Name, strings.Join(names, ", "))
 		if pass.Parts > 0 {
-			line += fmt.Sprintf("; then a reduction in %d parts", pass.Parts)
+			line += "; then a reduction in " + count(pass.Parts, "part")
 		}
 		fmt.Fprintln(s.out, line)
 	}
