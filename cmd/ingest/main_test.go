@@ -208,6 +208,18 @@ func TestRunFiles(t *testing.T) {
 			t.Errorf("%s differs", name)
 		}
 	}
+	// So is each line of a run that fails.
+	for _, args := range [][]string{{filepath.Join(dir, "nothing.yaml")}, {filepath.Join(dir, "recipe.yaml"), "--set", "on_error.mode=fail"}} {
+		code, _, stderr := ingest(t, "", append([]string{"run", "--progress", "json", "--out", filepath.Join(dir, "fails")}, args...)...)
+		if code == exitDone || !strings.Contains(stderr, `{"error":`) {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+		for line := range strings.Lines(stderr) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%v: %q is no JSON", args, line)
+			}
+		}
+	}
 	// An interrupted run says how to go on.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -124,10 +124,18 @@ func (p *progress) line(pass int, now time.Time, finished bool) {
 			fmt.Fprintf(p.w, "%s\n", line)
 		}
 	case "plain":
-		fmt.Fprintf(p.w, "pass %d/%d %s: %.0f %%, %d records%s, %d kept, %d dropped, %d quarantined; %.0f records/s%s; %s\n",
-			pass+1, len(p.plan.Passes), c.Pass, 100*c.Done, c.Records, c.volume(), c.Kept, c.Dropped, c.Quarantined, c.Rate, c.volumeRate(),
+		fmt.Fprintf(p.w, "pass %d/%d %s: %.0f %%, %s%s%s, %d kept, %d dropped, %d quarantined; %.0f records/s%s; %s\n",
+			pass+1, len(p.plan.Passes), c.Pass, 100*c.Done, count(c.Records, "record"), c.doneBefore(), c.volume(), c.Kept, c.Dropped, c.Quarantined, c.Rate, c.volumeRate(),
 			timeText(c, finished))
 	}
+}
+
+// doneBefore tells of the work of runs before, if there was any.
+func (c *progressCounts) doneBefore() string {
+	if c.resumed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of them by a run before)", c.resumed)
 }
 
 // volume gives the bytes and tokens of a pass, if it has any: only the first pass reads the input, only the last makes tokens.
@@ -166,6 +174,19 @@ func timeText(c *progressCounts, finished bool) string {
 
 func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(100 * time.Millisecond).String()
+}
+
+// failed tells of an error in the way of the other lines, if these are JSON, so that each line of standard error is.
+func (p *progress) failed(err error) error {
+	if err == nil || p.mode != "json" {
+		return err
+	}
+	if writeLine(p.w, struct {
+		Error string `json:"error"`
+	}{err.Error()}) != nil {
+		return err
+	}
+	return toldError{err}
 }
 
 // done says what became of everything.

@@ -161,6 +161,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	if err != nil {
 		return usageError{err}
 	}
+	defer func() { err = show.failed(err) }()
 	r, err := in.load(args)
 	if err != nil {
 		return err
