@@ -268,6 +268,7 @@ func TestUsage(t *testing.T) {
 		{"run " + filepath.Join(dir, "bad.yaml"), exitUsage, "bad.yaml:2:1: shard: unknown field; did you mean shards?"},
 		{"run " + filepath.Join(dir, "none.yaml") + " --out " + out, exitFailed, "nothing/*.jsonl"},
 		{"run --tokenizer " + recipe + " --out " + out + " " + recipe, exitFailed, ""},
+		{"run " + recipe + " --out " + dir, exitUsage, "it holds tokenizer.json"},
 		{"plan " + recipe, exitDone, "# pass 1, dedup: read, clean; then a reduction in 1 part\n"},
 		{"plan " + recipe + " --json", exitDone, `"fingerprint"`},
 		{"verify", exitUsage, "want one dataset folder, not 0"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -110,6 +112,20 @@ func (o *runOptions) check() error {
 	return nil
 }
 
+// refuseForeign returns an error if the folder has files of the names that a run writes, but no run has begun in it: a folder of a model
+// has a tokenizer.json, too.
+func (o *runOptions) refuseForeign() error {
+	if _, err := os.Lstat(filepath.Join(o.out, "run", "plan.json")); !errors.Is(err, fs.ErrNotExist) {
+		return nil // begun, or not to be looked at: opening it says why
+	}
+	for _, name := range []string{"tokenizer.json", "manifest.json", "ledger.jsonl", "shards"} {
+		if _, err := os.Lstat(filepath.Join(o.out, name)); err == nil {
+			return usageError{fmt.Errorf("--out %s: it holds %s, but is no dataset that can go on: name another folder", o.out, name)}
+		}
+	}
+	return nil
+}
+
 // env opens the dataset folder.
 func (o *runOptions) env() (*recipe.Env, func() error, error) {
 	store, done, err := pipeline.OpenDir(o.out)
@@ -176,6 +192,9 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	plan, err := recipe.Compile(ctx, &recipe.Env{}, r)
 	if err != nil {
 		return interrupted(ctx, err)
+	}
+	if err := opt.refuseForeign(); err != nil {
+		return err
 	}
 	env, done, err := opt.env()
 	if err != nil {
