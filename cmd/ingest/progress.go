@@ -56,6 +56,14 @@ func newProgress(w io.Writer, mode string) (*progress, error) {
 	return &progress{w: w, mode: mode}, nil
 }
 
+// compiling says why a run of much input is silent at first.
+func (p *progress) compiling() {
+	if p.mode == "plain" {
+		fmt.Fprintln(p.w, "finding the input and reading it for its digests")
+	}
+}
+
+// start says what the run will do.
 func (p *progress) start(plan *schemas.Plan) {
 	p.plan = plan
 	for i := range plan.Files {

@@ -189,6 +189,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 		}
 		fmt.Fprintf(s.out, "%s", yaml)
 	}
+	show.compiling()
 	plan, err := recipe.Compile(ctx, &recipe.Env{}, r)
 	if err != nil {
 		return interrupted(ctx, err)
