@@ -16,6 +16,14 @@ import (
 	"github.com/shardmill/shardmill/tokenizers"
 )
 
+// oneDataset wants a dataset folder as the only argument.
+func oneDataset(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("want one dataset folder, not %d arguments", len(args))}
+	}
+	return nil
+}
+
 func newVerify(s streams) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
@@ -25,7 +33,7 @@ func newVerify(s streams) *cobra.Command {
 against the totals. It reports each file that is not as it should be.
 ` + exitHelp,
 		Example: "  ingest verify dataset",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var files int
 			var bytes int64
@@ -98,7 +106,7 @@ in the dataset has the same for each input file, quarantine/ each bad record.
 ` + exitHelp,
 		Example: `  ingest inspect dataset
   ingest inspect dataset --json | jq .ledger.reasons`,
-		Args: cobra.ExactArgs(1),
+		Args: oneDataset,
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			d, err := shards.OpenDataset(args[0])
 			if err != nil {
@@ -123,9 +131,7 @@ func printInspection(w io.Writer, m *schemas.Manifest) {
 		in.Documents, in.Tokens, in.Tokenizer.Model, in.Tokenizer.VocabSize, in.Tokenizer.EndOfDocument, in.Shards, bytesText(in.Bytes))
 	t := in.Ledger.Total
 	fmt.Fprintf(w, "records      %d read = %d kept + %d dropped + %d quarantined\n", t.Read, t.Kept, t.Dropped, t.Quarantined)
-	for _, r := range m.Totals.Reasons {
-		fmt.Fprintf(w, "  %-11s%10d  %s: %s\n", r.Kind, r.Count, r.Stage, r.Reason)
-	}
+	printReasons(w, &m.Totals)
 	fmt.Fprintf(w, "fingerprint  %s\n", in.Fingerprint)
 }
 
@@ -148,7 +154,7 @@ it comes from, and its text as the tokenizer gives it back.
 ` + exitHelp,
 		Example: `  ingest cat dataset --limit 3
   ingest cat dataset --split held-out | jq -r .text`,
-		Args: cobra.ExactArgs(1),
+		Args: oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 || side != "all" && side != shards.Train.String() && side != shards.HeldOut.String() {
 				return usageError{fmt.Errorf("--limit %d --split %s: want a limit from 0 and a split of all, %s or %s", limit, side, shards.Train, shards.HeldOut)}

@@ -49,7 +49,9 @@ func quickstart(ctx context.Context) error {
 		return fmt.Errorf("gather the corpus: %w", err)
 	}
 	for _, s := range tour() {
-		fmt.Printf("\n# %s\n", s.does)
+		if s.does != "" { // else it belongs to the step before
+			fmt.Printf("\n# %s\n", s.does)
+		}
 		if err := run(ctx, s.args[0], s.args[1:]...); err != nil {
 			return err
 		}
