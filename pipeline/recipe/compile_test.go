@@ -98,7 +98,7 @@ func TestMemorySplit(t *testing.T) {
 		if m.credit+m.worker*int64(max(env.Workers, 1)) > total/2 || m.sort > total/2 {
 			t.Errorf("%+v: %+v is more than half of the memory", env, m)
 		}
-		if env.BatchBytes > 0 && m.batch != env.BatchBytes {
+		if env.BatchBytes > 0 && m.batch != min(env.BatchBytes, total/4/batchFactor) {
 			t.Errorf("%+v: batches of %d", env, m.batch)
 		}
 	}
