@@ -75,7 +75,7 @@ type fold struct {
 
 func newFold(store pipeline.Store, plan *schemas.Plan, limit int64) *fold {
 	f := &fold{store: store, plan: plan, limit: limit, files: make([]schemas.FileLedger, len(plan.Files)),
-		reasons: make([]map[[2]uint16]int64, len(plan.Files))}
+		reasons: make([]map[[2]uint16]int64, len(plan.Files)), shards: []schemas.Shard{}}
 	for i := range f.files {
 		f.files[i].File = int32(i)
 	}
