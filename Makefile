@@ -24,7 +24,7 @@ bench: ## pipeline cost per record, JSONL.zst to shards beside zstd, loader samp
 	go test -run '^$$' -bench Ingest -benchtime 5x ./internal/endtoend
 
 conformance: ## holds ids, files and models against the Python packages that define them
-	./conformance/run
+	./conformance/run $(AREAS)
 
 lint: ## linters chosen in .golangci.yml
 	go run $(GOLANGCI_LINT) run ./...

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 
@@ -19,7 +18,8 @@ import (
 
 // HTML turns a page into plain text: its main content as Mozilla's Readability finds it, or its whole body. Pages come from strangers, and
 // the tree that HTML's rules build can be thousands of times larger than the page. So a page is bounded and simplified (see simplify)
-// before a tree is built. What exceeds a bound is quarantined; a page without text is dropped.
+// before a tree is built; with the default bounds a worker holds 50 MB at most while it takes a page apart. What exceeds a bound is
+// quarantined; a page without text is dropped.
 type HTML struct {
 	Extract  string `json:"extract"`   // "main" (content without navigation; body if none is found) or "body"; default main
 	MaxBytes int64  `json:"max_bytes"` // bytes of a page; default 2 MiB
@@ -38,7 +38,7 @@ func DefaultHTML() HTML {
 func (HTML) Name() string { return "html" }
 
 // Version is raised when the output changes.
-func (HTML) Version() int { return 1 }
+func (HTML) Version() int { return 2 }
 
 const (
 	htmlEmpty = iota
@@ -176,124 +176,3 @@ func depth(root *html.Node) int64 {
 	}
 	return deepest
 }
-
-// textRun is the number of text bytes after which simplify separates texts.
-const textRun = 16 << 10
-
-// simplify writes an equivalent of page, as far as its text goes, whose tree takes time and memory in proportion to its size:
-//
-//   - Formatting elements (<b>, <font>, …) are left out. HTML reopens all that are open in each block that follows, so that a megabyte can
-//     make 10^8 nodes.
-//   - Contents that are no text (scripts, styles, form fields), comments and frames are left out.
-//   - A <wbr> separates texts each textRun bytes: the parser joins texts around tags that it ignores, copying the text before each time.
-//   - Only attributes that the extractor looks at are kept.
-//
-// Text and attributes are escaped, so that a "<" of the result always starts one of its own tags, in whatever state a parser is.
-func simplify(w *bytes.Buffer, page []byte, maxNodes int64) error {
-	z := html.NewTokenizer(bytes.NewReader(page))
-	var (
-		nodes   int64
-		run     int
-		skip    string // the element whose contents are left out
-		skipped int    // how often it was opened
-	)
-	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			if err := z.Err(); err != io.EOF {
-				return &pageError{htmlUnreadable, err.Error()}
-			}
-			return nil
-		}
-		if nodes++; nodes > maxNodes {
-			return &pageError{htmlNodes, fmt.Sprintf("more tags and texts than max_nodes %d", maxNodes)}
-		}
-		if kind == html.TextToken {
-			if skip != "" {
-				continue
-			}
-			if run > textRun {
-				w.WriteString("<wbr>")
-				run = 0
-			}
-			text := z.Text()
-			run += len(text)
-			w.WriteString(html.EscapeString(string(text)))
-			continue
-		}
-		if kind != html.StartTagToken && kind != html.EndTagToken && kind != html.SelfClosingTagToken {
-			continue
-		}
-		raw, more := z.TagName()
-		name := string(raw)
-		switch {
-		case skip != "":
-			if name == skip && kind == html.StartTagToken {
-				skipped++
-			} else if name == skip && kind == html.EndTagToken {
-				if skipped--; skipped == 0 {
-					skip = ""
-				}
-			}
-		case skippedElements[name]:
-			if kind == html.StartTagToken {
-				skip, skipped = name, 1
-			}
-		default:
-			if name == "plaintext" {
-				z.NextIsNotRawText()
-			}
-			if !leftOutTags[name] && isTagName(name) {
-				writeTag(w, z, kind, name, more)
-			}
-		}
-	}
-}
-
-func writeTag(w *bytes.Buffer, z *html.Tokenizer, kind html.TokenType, name string, more bool) {
-	w.WriteByte('<')
-	if kind == html.EndTagToken {
-		w.WriteByte('/')
-	}
-	w.WriteString(name)
-	for more && kind != html.EndTagToken {
-		var key, value []byte
-		key, value, more = z.TagAttr()
-		if keptAttributes[string(key)] {
-			fmt.Fprintf(w, ` %s="%s"`, key, html.EscapeString(string(value)))
-		}
-	}
-	if kind == html.SelfClosingTagToken {
-		w.WriteByte('/')
-	}
-	w.WriteByte('>')
-}
-
-// isTagName says whether name is an element of HTML or MathML, or a custom one, not punctuation that follows a "<".
-func isTagName(name string) bool {
-	for _, c := range []byte(name) {
-		if c < '0' && c != '-' || c > '9' && c < 'a' && c != ':' || c > 'z' {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func set(names ...string) map[string]bool {
-	m := make(map[string]bool, len(names))
-	for _, name := range names {
-		m[name] = true
-	}
-	return m
-}
-
-var (
-	// skippedElements are left out with what they hold.
-	skippedElements = set("iframe", "noembed", "noframes", "noscript", "script", "style", "template", "textarea", "xmp")
-	// leftOutTags are left out; what they hold stays. <a> is a formatting element too, but never open twice.
-	leftOutTags = set("b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
-		"applet", "frame", "frameset", "marquee", "object", "plaintext", "select", "wbr")
-	keptAttributes = set("alt", "aria-hidden", "aria-modal", "class", "colspan", "content", "data-latex", "datatable", "dir", "display",
-		"encoding", "hidden", "href", "id", "itemprop", "itemtype", "lang", "name", "property", "rel", "role", "rowspan", "src",
-		"style", "summary", "title", "type")
-)

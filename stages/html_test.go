@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,6 +44,12 @@ func TestHTML(t *testing.T) {
 		{"tags that escapes could make", body, `<p><<b>script>x<<i>p title="</title><b>">y`, `<script>x<p title="">y`, "", schemas.Verdict{}},
 		{"plain text inside title", body, `<title>a <script> b</title><p>c`, "c", "b", schemas.Verdict{}},
 		{"long text without tags", body, strings.Repeat("word ", 10_000) + "<q>end</q>", "word end", "", schemas.Verdict{}},
+		{"choices are no text", body, `<select><option>a<option selected>b</select>c`, "c", "b", schemas.Verdict{}},
+		{"choices are between words", body, `<p>size<select><option>large<option><b>small</b><optgroup label=x></select>colour`, "size colour", "small", schemas.Verdict{}},
+		{"highlighted code", DefaultHTML(), strings.Replace(article, paragraph, paragraph+
+			`<pre><code><span class="comment">// sum</span>`+"\n"+`<span class="kw">return</span> a + b</code></pre>`, 1),
+			"// sum\nreturn a + b", "", schemas.Verdict{}},
+		{"choices end with anything else", body, `<select><option>a<p>b`, "b", "a", schemas.Verdict{}},
 		{"no text", body, `<p> <img src=x>`, "", "", schemas.Verdict{Kind: schemas.Drop, Stage: 3, Reason: htmlEmpty}},
 		{"empty", DefaultHTML(), ``, "", "", schemas.Verdict{Kind: schemas.Drop, Stage: 3, Reason: htmlEmpty}},
 		{"too large", small, strings.Repeat("x", 401), "", "", schemas.Verdict{Kind: schemas.Quarantine, Stage: 3, Reason: htmlLarge}},
@@ -172,6 +179,58 @@ func TestHTMLIsDeterministic(t *testing.T) {
 	}
 }
 
+// TestHTMLFindsTheArticle compares the text of real pages with what Mozilla's Readability finds in them, word by word.
+func TestHTMLFindsTheArticle(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(realdata.Path(t, "corpora/html/readability"), "*", "source.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum float64
+	for _, name := range pages {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(filepath.Join(filepath.Dir(name), "expected.html"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expected, err := html.Parse(file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		w, err := DefaultHTML().NewWorker(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		score := overlap(string(process(t, w, string(page)).Text), bodyText(expected))
+		if sum += score; score < 0.7 {
+			t.Errorf("%s: F1 of words is %.3f, want 0.7", name, score)
+		}
+	}
+	mean := sum / float64(len(pages))
+	t.Logf("F1 of words %.4f over %d pages", mean, len(pages))
+	if mean < 0.98 {
+		t.Errorf("F1 of words is %.4f, want 0.98", mean)
+	}
+}
+
+// overlap is the F1 score of two bags of words.
+func overlap(a, b string) float64 {
+	words := map[string]int{}
+	for _, word := range strings.Fields(a) {
+		words[word]++
+	}
+	total, common := len(strings.Fields(a)), 0
+	for _, word := range strings.Fields(b) {
+		if total++; words[word] > 0 {
+			words[word]--
+			common++
+		}
+	}
+	return 2 * float64(common) / float64(max(total, 1))
+}
+
 func FuzzHTML(f *testing.F) {
 	f.Add(article)
 	f.Add(`<table><tr><td><b>x</table><p>y<a><p><a>z`)
@@ -190,7 +249,7 @@ func FuzzHTML(f *testing.F) {
 			return
 		}
 		for n := range root.Descendants() {
-			if n.Type == html.ElementNode && n.Namespace == "" && leftOutTags[n.Data] && n.Data != "wbr" {
+			if n.Type == html.ElementNode && n.Namespace == "" && (leftOutTags[n.Data] || n.Data == "plaintext") && n.Data != "wbr" {
 				t.Errorf("<%s> survives in %q", n.Data, w.simple.String())
 			}
 		}

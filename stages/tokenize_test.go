@@ -9,7 +9,7 @@ import (
 )
 
 // letters is an Encoder that makes an id of each letter.
-type letters struct{ cacheBytes int }
+type letters struct{}
 
 func (letters) AppendIDs(dst []uint32, text []byte) []uint32 {
 	for _, c := range text {

@@ -3,8 +3,10 @@ package tokenizers
 // startsWord marks the first token of a word on the way through the encoder. Ids are smaller (maxID).
 const startsWord = 1 << 31
 
-// maxScratch bounds the memory that an encoder keeps between texts, in elements of each of its buffers.
-const maxScratch = 1 << 16
+const (
+	maxScratchBytes = 1 << 20 // of buffers that an encoder keeps between texts
+	maxTextBytes    = 1 << 30 // encoded at once, so that places fit 32 bits
+)
 
 // Encoder turns documents into ids for one goroutine. It has its own bounded cache of words, so that goroutines share nothing that is written.
 type Encoder struct {
@@ -23,8 +25,9 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 }
 
 // AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text. These are
-// the ids of Encode with SpecialIsText alone. Nothing is allocated once dst and the encoder's buffers have grown to the size of the texts, unless the
-// tokenizer has added tokens that are not special.
+// the ids of Encode with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
+// more than a megabyte, which only words of that order need, are not kept, and a tokenizer with added tokens that are not special takes the
+// long way. A text of more than a gigabyte is encoded in parts of that size.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
 	start := len(dst)
 	dst = e.append(dst, text)
@@ -50,18 +53,23 @@ func (e *Encoder) AppendWords(dst []uint32, starts []uint64, text []byte) ([]uin
 }
 
 func (e *Encoder) append(dst []uint32, text []byte) []uint32 {
-	switch plan := e.tokenizer.plan; {
-	case len(text) == 0:
-		return dst
-	case plan != nil:
-		dst = plan.append(e, dst, text)
-	default:
-		dst = e.appendByParts(dst, text)
-	}
-	if cap(e.bytes) > maxScratch || cap(e.runes) > maxScratch || cap(e.merger.symbols) > maxScratch {
-		e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
+	for len(text) > 0 {
+		part := text[:min(len(text), maxTextBytes)]
+		text = text[len(part):]
+		if plan := e.tokenizer.plan; plan != nil {
+			dst = plan.append(e, dst, part)
+		} else {
+			dst = e.appendByParts(dst, part)
+		}
+		if e.scratchBytes() > maxScratchBytes {
+			e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
+		}
 	}
 	return dst
+}
+
+func (e *Encoder) scratchBytes() int {
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap)
 }
 
 // appendByParts runs the text through the parts one by one.

@@ -102,11 +102,14 @@ func lookUp(table []mapping, r rune) string {
 
 // Hangul syllables decompose by arithmetic (Unicode Standard, section 3.12).
 const (
-	hangulFirst, hangulLast          = 0xAC00, 0xD7A3
-	leadBase, vowelBase, trailBase   = 0x1100, 0x1161, 0x11A7
-	vowelCount, trailCount           = 21, 28
-	maxDecomposed                    = 4 // code points in the longest canonical decomposition
-	replacement, replacementCharSize = "\uFFFD", 3
+	hangulFirst, hangulLast        = 0xAC00, 0xD7A3
+	leadBase, vowelBase, trailBase = 0x1100, 0x1161, 0x11A7
+	vowelCount, trailCount         = 21, 28
+)
+
+const (
+	maxDecomposed = 4 // code points in the longest canonical decomposition
+	replacement   = "\uFFFD"
 )
 
 // appendDecomposed appends the canonical decomposition of r.

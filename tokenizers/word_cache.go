@@ -35,12 +35,12 @@ func newWordCache(maxBytes int) *wordCache {
 	if maxBytes < minCacheBytes {
 		return nil
 	}
-	size := bits.Len(uint(maxBytes/4*3/slotBytes)) - 1
+	size := bits.Len(uint(maxBytes/2/slotBytes)) - 1
 	return &wordCache{
 		slots: make([]cacheSlot, 1<<size),
 		shift: 64 - size,
-		ids:   make([]uint32, 0, maxBytes/8/4),
-		keys:  make([]byte, 0, maxBytes/8),
+		ids:   make([]uint32, 0, maxBytes/4/4),
+		keys:  make([]byte, 0, maxBytes/4),
 	}
 }
 

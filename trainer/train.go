@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,6 +114,9 @@ func (r *run) restore() error {
 	dir, skipped, err := checkpoint.Newest(r.Dir)
 	switch {
 	case errors.Is(err, checkpoint.ErrNone) && len(skipped) == 0:
+		if err := r.refuseForeign(); err != nil {
+			return err
+		}
 		if r.Resume && r.Hooks.OnResume != nil {
 			r.Hooks.OnResume(Resumed{})
 		}
@@ -119,7 +124,7 @@ func (r *run) restore() error {
 	case err != nil: // with damaged checkpoints, beginning anew is not ours to decide
 		return errors.Join(append([]error{err}, skipped...)...)
 	case !r.Resume:
-		return fmt.Errorf("%s holds a run already: resume it, or give another folder", r.Dir)
+		return fmt.Errorf("%s holds a run already: resume it (--resume), or give another folder", r.Dir)
 	}
 	state, err := checkpoint.ReadState(dir)
 	if err != nil {
@@ -127,7 +132,8 @@ func (r *run) restore() error {
 	}
 	changes := changes(state, r.state)
 	if len(changes) > 0 && !r.AllowChanges {
-		return fmt.Errorf("resume from %s: the run would take another course, since %s", dir, strings.Join(changes, "; "))
+		return fmt.Errorf("resume from %s: the run would take another course, since %s: go back to what it was, or allow changes (--allow-changes)",
+			dir, strings.Join(changes, "; "))
 	}
 	if state.Step > r.Steps {
 		return fmt.Errorf("resume from %s: it has done %d steps, more than the %d asked for", dir, state.Step, r.Steps)
@@ -139,6 +145,19 @@ func (r *run) restore() error {
 	r.state, r.checkpoint, r.adam.Updates = state, dir, state.Step
 	if r.Hooks.OnResume != nil {
 		r.Hooks.OnResume(Resumed{Step: state.Step, Dir: dir, Skipped: skipped, Changes: changes})
+	}
+	return nil
+}
+
+// refuseForeign returns an error if the first checkpoint would replace files that no run has written: those of a model from elsewhere, or
+// the tokenizer of a dataset.
+func (r *run) refuseForeign() error {
+	for _, name := range append(slices.Sorted(maps.Keys(r.Files)), checkpoint.WeightsFile) {
+		if _, err := os.Lstat(filepath.Join(r.Dir, name)); err == nil {
+			return fmt.Errorf("%s holds a %s that is of no run, and that checkpoints would replace: give another folder", r.Dir, name)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("look for what checkpoints would replace: %w", err)
+		}
 	}
 	return nil
 }

@@ -209,6 +209,10 @@ func TestTrainRefuses(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(damaged, "checkpoints", "step-00000003"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "tokenizer.json"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	cases := []struct {
 		name   string
 		dir    string
@@ -216,6 +220,8 @@ func TestTrainRefuses(t *testing.T) {
 		want   string
 	}{
 		{"a folder with a run", done, func(o *Options) {}, "holds a run already"},
+		{"a folder with files of others", foreign, func(o *Options) { o.Files = map[string][]byte{"tokenizer.json": nil} }, "holds a tokenizer.json that is of no run"},
+		{"the same, to resume", foreign, func(o *Options) { o.Resume, o.Files = true, map[string][]byte{"tokenizer.json": nil} }, "give another folder"},
 		{"damaged checkpoints", damaged, func(o *Options) { o.Resume = true }, "no complete checkpoint"},
 		{"other seed", done, func(o *Options) { o.Resume, o.Seed = true, 4 }, "the seed was 3 and is 4"},
 		{"other learning rate", done, func(o *Options) { o.Resume, o.Schedule.Peak = true, 0.1 }, `learning rate was "0.05" and is "0.1"`},

@@ -16,6 +16,14 @@ import (
 	"github.com/shardmill/shardmill/tokenizers"
 )
 
+// oneDataset wants a dataset folder as the only argument.
+func oneDataset(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("want one dataset folder, not %d arguments", len(args))}
+	}
+	return nil
+}
+
 func newVerify(s streams) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
@@ -25,7 +33,7 @@ func newVerify(s streams) *cobra.Command {
 against the totals. It reports each file that is not as it should be.
 ` + exitHelp,
 		Example: "  ingest verify dataset",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var files int
 			var bytes int64
@@ -98,13 +106,13 @@ in the dataset has the same for each input file, quarantine/ each bad record.
 ` + exitHelp,
 		Example: `  ingest inspect dataset
   ingest inspect dataset --json | jq .ledger.reasons`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args: oneDataset,
+		RunE: func(_ *cobra.Command, args []string) (err error) {
 			d, err := shards.OpenDataset(args[0])
 			if err != nil {
 				return err
 			}
-			defer d.Close()
+			defer func() { err = errors.Join(err, d.Close()) }()
 			m := d.Manifest()
 			if asJSON {
 				return writeJSON(s.out, inspect(m))
@@ -123,9 +131,7 @@ func printInspection(w io.Writer, m *schemas.Manifest) {
 		in.Documents, in.Tokens, in.Tokenizer.Model, in.Tokenizer.VocabSize, in.Tokenizer.EndOfDocument, in.Shards, bytesText(in.Bytes))
 	t := in.Ledger.Total
 	fmt.Fprintf(w, "records      %d read = %d kept + %d dropped + %d quarantined\n", t.Read, t.Kept, t.Dropped, t.Quarantined)
-	for _, r := range m.Totals.Reasons {
-		fmt.Fprintf(w, "  %-11s%10d  %s: %s\n", r.Kind, r.Count, r.Stage, r.Reason)
-	}
+	printReasons(w, &m.Totals)
 	fmt.Fprintf(w, "fingerprint  %s\n", in.Fingerprint)
 }
 
@@ -148,7 +154,7 @@ it comes from, and its text as the tokenizer gives it back.
 ` + exitHelp,
 		Example: `  ingest cat dataset --limit 3
   ingest cat dataset --split held-out | jq -r .text`,
-		Args: cobra.ExactArgs(1),
+		Args: oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 || side != "all" && side != shards.Train.String() && side != shards.HeldOut.String() {
 				return usageError{fmt.Errorf("--limit %d --split %s: want a limit from 0 and a split of all, %s or %s", limit, side, shards.Train, shards.HeldOut)}
@@ -166,7 +172,7 @@ func cat(ctx context.Context, w io.Writer, dir, side string, limit int64) (err e
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	t, err := tokenizers.LoadFile(filepath.Join(dir, d.Manifest().Tokenizer.File))
 	if err != nil {
 		return err
@@ -189,12 +195,12 @@ func cat(ctx context.Context, w io.Writer, dir, side string, limit int64) (err e
 }
 
 // catShard prints the documents of one shard until left comes down to 0.
-func catShard(ctx context.Context, w io.Writer, d *shards.Dataset, i int, t *tokenizers.Tokenizer, side string, left *int64) error {
+func catShard(ctx context.Context, w io.Writer, d *shards.Dataset, i int, t *tokenizers.Tokenizer, side string, left *int64) (err error) {
 	s, err := d.OpenShard(i)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	var ids []uint32
 	for n := range s.Index().Batches {
 		b, err := s.Batch(n)

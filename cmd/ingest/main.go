@@ -33,6 +33,11 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// toldError is an error that standard error has seen already, as a line of JSON.
+type toldError struct{ error }
+
+func (e toldError) Unwrap() error { return e.error }
+
 // streams are where a command reads and writes.
 type streams struct {
 	in       io.Reader
@@ -54,7 +59,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(stderr, "ingest: %v\n", err)
+	if _, told := errors.AsType[toldError](err); !told {
+		fmt.Fprintf(stderr, "ingest: %v\n", err)
+	}
 	if _, wrong := errors.AsType[usageError](err); wrong || !started {
 		return exitUsage
 	}

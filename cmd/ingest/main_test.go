@@ -15,16 +15,6 @@ import (
 	"github.com/shardmill/shardmill/internal/realdata"
 )
 
-// commandVariable makes the test binary be the command.
-const commandVariable = "SHARDMILL_TEST_INGEST"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(commandVariable) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // ingest runs a command line in this process.
 func ingest(t testing.TB, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -161,6 +151,23 @@ func readLine(t *testing.T, path string) string {
 	return d.Text
 }
 
+// TestNothingKept says so, with the reasons, whatever progress is asked for.
+func TestNothingKept(t *testing.T) {
+	dir := t.TempDir()
+	corpus(t, dir, 1, 60)
+	for _, mode := range []string{"plain", "none"} {
+		out := filepath.Join(dir, mode)
+		_, stderr := mustIngest(t, "", "run", filepath.Join(dir, "recipe.yaml"), "--set", "sources=[{name: test, paths: [data], text: content}]",
+			"--out", out, "--progress", mode)
+		for _, want := range []string{"Nothing was kept", "59  read: missing-text", "1  read: invalid-json", "0 documents, 0 tokens, 0 shards; 60 records read"} {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("--progress %s lacks %q:\n%s", mode, want, stderr)
+			}
+		}
+		mustIngest(t, "", "verify", out)
+	}
+}
+
 // cleaned does what the clean stage does to the words of this test.
 func cleaned(text string) string {
 	lines := strings.Split(text, "\n")
@@ -201,6 +208,18 @@ func TestRunFiles(t *testing.T) {
 			t.Errorf("%s differs", name)
 		}
 	}
+	// So is each line of a run that fails.
+	for _, args := range [][]string{{filepath.Join(dir, "nothing.yaml")}, {filepath.Join(dir, "recipe.yaml"), "--set", "on_error.mode=fail"}} {
+		code, _, stderr := ingest(t, "", append([]string{"run", "--progress", "json", "--out", filepath.Join(dir, "fails")}, args...)...)
+		if code == exitDone || !strings.Contains(stderr, `{"error":`) {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+		for line := range strings.Lines(stderr) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%v: %q is no JSON", args, line)
+			}
+		}
+	}
 	// An interrupted run says how to go on.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -233,11 +252,13 @@ func TestUsage(t *testing.T) {
 		{"tokenizer encode --help", exitDone, "Exit codes"},
 		{"tokenizer train --help", exitDone, "Exit codes"},
 		{"rum", exitUsage, `unknown command "rum"`},
-		{"run", exitUsage, "name the dataset folder"},
+		{"run", exitUsage, "want one recipe"},
+		{"run --tokenizer x y", exitUsage, "name the dataset folder"},
 		{"run --out " + out, exitUsage, "want one recipe"},
 		{"run --outt x", exitUsage, "unknown flag: --outt"},
 		{"run " + recipe + " --workers many", exitUsage, "invalid argument"},
 		{"run " + recipe + " --workers 0 --out " + out, exitUsage, "--workers 0"},
+		{"run " + recipe + " --workers 1000000 --out " + out, exitUsage, "--workers 1000000"},
 		{"run " + recipe + " --memory 1M --out " + out, exitUsage, "--memory 1M"},
 		{"run " + recipe + " --memory lots --out " + out, exitUsage, "--memory lots"},
 		{"run " + recipe + " --batch-bytes -1 --out " + out, exitUsage, "--batch-bytes -1"},
@@ -247,9 +268,10 @@ func TestUsage(t *testing.T) {
 		{"run " + filepath.Join(dir, "bad.yaml"), exitUsage, "bad.yaml:2:1: shard: unknown field; did you mean shards?"},
 		{"run " + filepath.Join(dir, "none.yaml") + " --out " + out, exitFailed, "nothing/*.jsonl"},
 		{"run --tokenizer " + recipe + " --out " + out + " " + recipe, exitFailed, ""},
-		{"plan " + recipe, exitDone, "# pass 1, dedup: read, clean; then a reduction in 1 parts"},
+		{"run " + recipe + " --out " + dir, exitUsage, "it holds tokenizer.json"},
+		{"plan " + recipe, exitDone, "# pass 1, dedup: read, clean; then a reduction in 1 part\n"},
 		{"plan " + recipe + " --json", exitDone, `"fingerprint"`},
-		{"verify", exitUsage, "accepts 1 arg(s)"},
+		{"verify", exitUsage, "want one dataset folder, not 0"},
 		{"verify " + dir, exitFailed, "manifest.json"},
 		{"inspect " + dir, exitFailed, "manifest.json"},
 		{"cat " + dir, exitFailed, "manifest.json"},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/pipeline"
@@ -55,13 +56,22 @@ func newProgress(w io.Writer, mode string) (*progress, error) {
 	return &progress{w: w, mode: mode}, nil
 }
 
+// compiling says why a run of much input is silent at first.
+func (p *progress) compiling() {
+	if p.mode == "plain" {
+		fmt.Fprintln(p.w, "finding the input and reading it for its digests")
+	}
+}
+
+// start says what the run will do.
 func (p *progress) start(plan *schemas.Plan) {
 	p.plan = plan
 	for i := range plan.Files {
 		p.stored += plan.Files[i].Size
 	}
 	if p.mode == "plain" {
-		fmt.Fprintf(p.w, "%d files, %s stored, %d lanes, %d passes\n", len(plan.Files), bytesText(p.stored), len(plan.Lanes), len(plan.Passes))
+		fmt.Fprintf(p.w, "%s, %s stored, %s, %s\n", count(len(plan.Files), "file"), bytesText(p.stored),
+			count(len(plan.Lanes), "lane"), count(len(plan.Passes), "pass"))
 	}
 }
 
@@ -122,10 +132,18 @@ func (p *progress) line(pass int, now time.Time, finished bool) {
 			fmt.Fprintf(p.w, "%s\n", line)
 		}
 	case "plain":
-		fmt.Fprintf(p.w, "pass %d/%d %s: %.0f %%, %d records%s, %d kept, %d dropped, %d quarantined; %.0f records/s%s; %s\n",
-			pass+1, len(p.plan.Passes), c.Pass, 100*c.Done, c.Records, c.volume(), c.Kept, c.Dropped, c.Quarantined, c.Rate, c.volumeRate(),
+		fmt.Fprintf(p.w, "pass %d/%d %s: %.0f %%, %s%s%s, %d kept, %d dropped, %d quarantined; %.0f records/s%s; %s\n",
+			pass+1, len(p.plan.Passes), c.Pass, 100*c.Done, count(c.Records, "record"), c.doneBefore(), c.volume(), c.Kept, c.Dropped, c.Quarantined, c.Rate, c.volumeRate(),
 			timeText(c, finished))
 	}
+}
+
+// doneBefore tells of the work of runs before, if there was any.
+func (c *progressCounts) doneBefore() string {
+	if c.resumed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of them by a run before)", c.resumed)
 }
 
 // volume gives the bytes and tokens of a pass, if it has any: only the first pass reads the input, only the last makes tokens.
@@ -166,6 +184,19 @@ func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(100 * time.Millisecond).String()
 }
 
+// failed tells of an error in the way of the other lines, if these are JSON, so that each line of standard error is.
+func (p *progress) failed(err error) error {
+	if err == nil || p.mode != "json" {
+		return err
+	}
+	if writeLine(p.w, struct {
+		Error string `json:"error"`
+	}{err.Error()}) != nil {
+		return err
+	}
+	return toldError{err}
+}
+
 // done says what became of everything.
 func (p *progress) done(dir string, m *schemas.Manifest) {
 	t := &m.Totals
@@ -178,8 +209,32 @@ func (p *progress) done(dir string, m *schemas.Manifest) {
 		}
 		return
 	}
-	fmt.Fprintf(p.w, "%s: %d documents, %d tokens, %d shards; %d records read = %d kept + %d dropped + %d quarantined\n",
-		dir, t.Documents, t.Tokens, len(m.Shards), t.Read, t.Kept, t.Dropped, t.Quarantined)
+	fmt.Fprintf(p.w, "%s: %s, %s, %s; %s read = %d kept + %d dropped + %d quarantined\n", dir, count(t.Documents, "document"),
+		count(t.Tokens, "token"), count(len(m.Shards), "shard"), count(t.Read, "record"), t.Kept, t.Dropped, t.Quarantined)
+	if p.mode == "plain" || t.Documents == 0 {
+		printReasons(p.w, t)
+	}
+	if t.Documents == 0 {
+		fmt.Fprintln(p.w, "Nothing was kept: there is nothing to train on. quarantine/ in the dataset has each bad record, ledger.jsonl the counts of each file.")
+	}
+}
+
+// printReasons lists why records were not kept.
+func printReasons(w io.Writer, t *schemas.Totals) {
+	for _, r := range t.Reasons {
+		fmt.Fprintf(w, "  %-11s%10d  %s: %s\n", r.Kind, r.Count, r.Stage, r.Reason)
+	}
+}
+
+// count is n of something, in words.
+func count[T int | int64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // bytesText gives a number of bytes in the largest unit that leaves digits before the point.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -37,7 +39,7 @@ const inputHelp = `The recipe is strict YAML; a minimal one:
   sources:
     - name: web
       paths: [data/*.jsonl.gz]     # files, folders, globs; .jsonl .txt .html, also .gz .zst .bz2
-  stages:                          # in this order: html, clean, length, dedup
+  stages:                          # run in the order given: any of html, clean, length, dedup
     - clean: {}
     - length: {min_chars: 200}
     - dedup: {}
@@ -103,10 +105,24 @@ func (o *runOptions) check() error {
 	if err != nil || batch < 0 {
 		return usageError{fmt.Errorf("--batch-bytes %s: want a size", o.batchBytes)}
 	}
-	if o.workers < 1 {
-		return usageError{fmt.Errorf("--workers %d: want at least 1", o.workers)}
+	if o.workers < 1 || o.workers > maxWorkers {
+		return usageError{fmt.Errorf("--workers %d: want 1 to %d; more than the %d processors of this machine do not help", o.workers, maxWorkers, runtime.NumCPU())}
 	}
 	o.memoryBytes, o.batchSize = memory, batch
+	return nil
+}
+
+// refuseForeign returns an error if the folder has files of the names that a run writes, but no run has begun in it: a folder of a model
+// has a tokenizer.json, too.
+func (o *runOptions) refuseForeign() error {
+	if _, err := os.Lstat(filepath.Join(o.out, "run", "plan.json")); !errors.Is(err, fs.ErrNotExist) {
+		return nil // begun, or not to be looked at: opening it says why
+	}
+	for _, name := range []string{"tokenizer.json", "manifest.json", "ledger.jsonl", "shards"} {
+		if _, err := os.Lstat(filepath.Join(o.out, name)); err == nil {
+			return usageError{fmt.Errorf("--out %s: it holds %s, but is no dataset that can go on: name another folder", o.out, name)}
+		}
+	}
 	return nil
 }
 
@@ -120,6 +136,9 @@ func (o *runOptions) env() (*recipe.Env, func() error, error) {
 	debug.SetMemoryLimit(o.memoryBytes / 10 * 8)
 	return &recipe.Env{Store: store, TempDir: filepath.Join(o.out, "run"), Workers: o.workers, MemoryBytes: o.memoryBytes, BatchBytes: o.batchSize}, done, nil
 }
+
+// maxWorkers bounds --workers: the workers share the memory of a run, and beyond that each has next to none.
+const maxWorkers = 1024
 
 // minMemory is what a run needs for its fixed parts.
 const minMemory = 128 << 20
@@ -145,10 +164,10 @@ given again. Given files and a tokenizer instead of a recipe, it prints the reci
 }
 
 func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args []string) (err error) {
-	if opt.out == "" {
-		if in.tokenizer != "" || len(args) != 1 {
-			return usageError{errors.New("name the dataset folder with --out")}
-		}
+	if opt.out == "" && in.tokenizer != "" {
+		return usageError{errors.New("name the dataset folder with --out")}
+	}
+	if opt.out == "" && len(args) == 1 {
 		opt.out = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])) + ".dataset"
 	}
 	if err := opt.check(); err != nil {
@@ -158,6 +177,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	if err != nil {
 		return usageError{err}
 	}
+	defer func() { err = show.failed(err) }()
 	r, err := in.load(args)
 	if err != nil {
 		return err
@@ -169,9 +189,13 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 		}
 		fmt.Fprintf(s.out, "%s", yaml)
 	}
+	show.compiling()
 	plan, err := recipe.Compile(ctx, &recipe.Env{}, r)
 	if err != nil {
 		return interrupted(ctx, err)
+	}
+	if err := opt.refuseForeign(); err != nil {
+		return err
 	}
 	env, done, err := opt.env()
 	if err != nil {
@@ -187,7 +211,7 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	show.done(opt.out, d.Manifest())
 	return nil
 }
@@ -239,7 +263,8 @@ func printPlan(s streams, r *recipe.Recipe, plan *schemas.Plan) error {
 		stored += plan.Files[i].Size
 	}
 	fmt.Fprintf(s.out, "%s\n", yaml)
-	fmt.Fprintf(s.out, "# %d files, %s stored, in %d splits and %d lanes\n", len(plan.Files), bytesText(stored), len(plan.Splits), len(plan.Lanes))
+	fmt.Fprintf(s.out, "# %s, %s stored, in %s and %s\n",
+		count(len(plan.Files), "file"), bytesText(stored), count(len(plan.Splits), "split"), count(len(plan.Lanes), "lane"))
 	for i, pass := range plan.Passes {
 		var names []string
 		for _, stage := range plan.Stages {
@@ -249,7 +274,7 @@ func printPlan(s streams, r *recipe.Recipe, plan *schemas.Plan) error {
 		}
 		line := fmt.Sprintf("# pass %d, %s: %s", i+1, pass.Name, strings.Join(names, ", "))
 		if pass.Parts > 0 {
-			line += fmt.Sprintf("; then a reduction in %d parts", pass.Parts)
+			line += "; then a reduction in " + count(pass.Parts, "part")
 		}
 		fmt.Fprintln(s.out, line)
 	}

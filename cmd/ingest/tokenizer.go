@@ -114,7 +114,7 @@ func newTrain(s streams) *cobra.Command {
 		Use:   "train --model bpe|wordpiece --vocab-size N --out TOKENIZER.json FILE…",
 		Short: "Train a tokenizer",
 		Long: `Trains a byte-level BPE tokenizer (as GPT-2's) or a WordPiece tokenizer (as BERT's) on files, read as ` + "`ingest run`" + ` reads them: text,
-JSON lines or HTML, plain or compressed; text is cleaned. Records that can't be read are named on standard error and passed over.
+JSON lines or HTML, plain or compressed. Records that can't be read are named on standard error and passed over.
 ` + exitHelp,
 		Example: `  ingest tokenizer train --model bpe --vocab-size 8000 --out tokenizer.json texts/*.txt
   ingest tokenizer train --model wordpiece --lowercase --vocab-size 30522 --out tokenizer.json web.jsonl.zst`,

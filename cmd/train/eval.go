@@ -111,6 +111,9 @@ func (e *eval) run(ctx context.Context, w io.Writer) (err error) {
 	if e.batch.length == 0 {
 		e.batch.length = min(m.Limits().Positions, longest)
 	}
+	if positions := m.Limits().Positions; e.batch.length > positions {
+		return fmt.Errorf("--seq-len %d: %s has %d positions: give %d or less", e.batch.length, e.model, positions, positions)
+	}
 	e.batch.sequences = max(1, batchTokens/e.batch.length)
 	options, err := e.batch.loaderOptions(data, m.objective, e.split, e.seed)
 	if err != nil {

@@ -325,7 +325,12 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	for _, s := range train.State().Settings {
 		p.options.Settings["data: "+s.Name] = s.Value
 	}
-	p.options.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: d.tokenizer.Raw()}
+	tokenizer, err := tokenizerConfig(d.tokenizer, c.Limits().Positions)
+	if err != nil {
+		return err
+	}
+	p.options.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: d.tokenizer.Raw(),
+		checkpoint.TokenizerConfigFile: tokenizer}
 	if generation != nil {
 		p.options.Files[checkpoint.GenerationConfigFile] = generation
 	}

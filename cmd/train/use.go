@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -110,6 +111,10 @@ func (m *fillMask) fill(ctx context.Context, f *folder, mask uint32, text string
 	}
 	if n, limit := len(encoded.IDs), f.Limits().Positions; n > limit {
 		return filled{}, fmt.Errorf("it has %d tokens, the model takes %d: give a shorter text", n, limit)
+	}
+	if !slices.Contains(encoded.IDs, mask) {
+		token, _ := f.tokenizer.Token(mask)
+		return filled{}, fmt.Errorf("there is no mask in it: write %s where a word is to be guessed", token)
 	}
 	masks, err := trainer.FillMask(ctx, f, encoded.IDs, mask, m.topK)
 	if err != nil {

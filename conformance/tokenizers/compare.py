@@ -5,7 +5,8 @@ masks, decoded text, pairs, and the ids of plain document text.
     /tmp/hf/bin/python conformance/tokenizers/compare.py [--data ../shared/data] [--lines 8000] [--corpora] [--record]
 
 Run it from the root of the repository; it builds the two small programs beside it with Go. --corpora adds real texts of 400 languages, novels
-and encyclopedia articles. --record writes what plain `go test` compares with. Exits 1 where anything differs.
+and encyclopedia articles. --ingest bin/ingest compares what that command's `tokenizer encode --json` prints instead: ids and offsets. --record writes
+what plain `go test` compares with. Exits 1 where anything differs.
 """
 
 import argparse
@@ -89,12 +90,12 @@ def reference(path, texts):
         }
 
 
-def ours(program, path, lines):
-    with subprocess.Popen([program, path], stdin=open(lines), stdout=subprocess.PIPE) as p:
+def ours(command, lines):
+    with subprocess.Popen(command, stdin=open(lines), stdout=subprocess.PIPE) as p:
         for line in p.stdout:
             yield json.loads(line)
     if p.returncode:
-        sys.exit(f"{program} {path} exited with {p.returncode}")
+        sys.exit(f"{' '.join(command)} exited with {p.returncode}")
 
 
 def without_null(value):
@@ -154,8 +155,10 @@ def main():
     parser.add_argument("--lines", type=int, default=8000)
     parser.add_argument("--corpora", action="store_true")
     parser.add_argument("--record", action="store_true")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="part of a tokenizer's name")
+    parser.add_argument("--ingest", help="the ingest command to compare")
     args = parser.parse_args()
+    fields = FIELDS[:2] if args.ingest else FIELDS
     print(f"reference: tokenizers {tokenizers.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.check_call(["go", "build", "-o", folder + "/", "./conformance/tokenizers/lines", "./conformance/tokenizers/encode"])
@@ -171,17 +174,18 @@ def main():
         for name, path in load_all(args.data, folder).items():
             if args.only not in name:
                 continue
-            equal, kept = dict.fromkeys(FIELDS, 0), []
-            for text, want, got in zip(texts, reference(path, texts), ours(f"{folder}/encode", path, f"{folder}/texts"), strict=True):
+            equal, kept = dict.fromkeys(fields, 0), []
+            command = [args.ingest, "tokenizer", "encode", "--json", "--tokenizer", path] if args.ingest else [f"{folder}/encode", path]
+            for text, want, got in zip(texts, reference(path, texts), ours(command, f"{folder}/texts"), strict=True):
                 kept.append({"ids": want["ids"], "offsets": want["offsets"]})
-                for field in FIELDS:
+                for field in fields:
                     if without_null(got[field]) == want[field]:
                         equal[field] += 1
                         continue
                     differ += 1
                     if differ <= 20:
                         print(f"DIFFERS {name} {field} {text[:300]!r}\n  want {str(want[field])[:600]}\n  got  {str(got[field])[:600]}")
-            print(f"{name:34}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in FIELDS))
+            print(f"{name:34}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in fields))
             if args.record:
                 recorded["rough"][name] = digests(kept[: args.lines])
             if args.record and not name.endswith(".json"):

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 
+	"golang.org/x/text/encoding"
+
 	"github.com/shardmill/shardmill/schemas"
 )
 
@@ -12,12 +14,14 @@ const maxIDBytes = 1 << 24
 
 // document is what a record holds, as ranges of the record.
 type document struct {
-	text, id    []byte
-	textEscaped bool // text is the content of a JSON string with escapes
-	idEscaped   bool
-	bad         bool // it can't become a document
-	reason      reason
-	detail      string
+	text, id     []byte
+	textEscaped  bool // text is the content of a JSON string with escapes
+	idEscaped    bool
+	encoding     encoding.Encoding // of text; nil: UTF-8
+	decodedBytes int               // length of text in UTF-8, if encoding is not nil
+	bad          bool              // it can't become a document
+	reason       reason
+	detail       string
 }
 
 func (d *document) reject(why reason, detail string) { d.bad, d.reason, d.detail = true, why, detail }
@@ -27,13 +31,21 @@ func (d *document) size() int64 {
 	if d.bad {
 		return 0
 	}
+	if d.encoding != nil {
+		return int64(d.decodedBytes)
+	}
 	return int64(len(d.text) + len(d.id))
 }
 
-// decode finds text and id in a record, or why it can't be used.
-func (d *document) decode(format string, source *Source, scanner *jsonScanner, record []byte) {
-	if n := validPrefix(record); n < len(record) {
-		d.reject(invalidUTF8, fmt.Sprintf("byte %d of the record is 0x%02x", n, record[n]))
+// decode finds text and id in a record, or why it can't be used. Marked says that the file begins with a byte order mark.
+func (d *document) decode(format string, source *Source, scanner *jsonScanner, record []byte, marked bool) {
+	valid := validPrefix(record)
+	if format == HTML && (valid < len(record) || bytes.IndexByte(record, escape) >= 0) {
+		d.decodePage(record, valid, marked)
+		return
+	}
+	if valid < len(record) {
+		d.reject(invalidUTF8, notUTF8(record, valid))
 		return
 	}
 	if format != JSONL {
@@ -86,15 +98,19 @@ func kindName(kind byte) string {
 // fill copies text and id into a row. It returns a detail if they can't be used; then the row has neither.
 func (d *document) fill(row *schemas.Row, arena *schemas.Arena) (why reason, detail string) {
 	for _, part := range []struct {
-		name    string
-		content []byte
-		escaped bool
-		dst     *[]byte
-	}{{"text", d.text, d.textEscaped, &row.Text}, {"id", d.id, d.idEscaped, &row.ID}} {
+		name     string
+		content  []byte
+		escaped  bool
+		encoding encoding.Encoding
+		dst      *[]byte
+	}{{"text", d.text, d.textEscaped, d.encoding, &row.Text}, {"id", d.id, d.idEscaped, nil, &row.ID}} {
 		lone := false
-		if part.escaped {
+		switch {
+		case part.escaped:
 			*part.dst, lone = appendUnescaped(arena.Bytes(len(part.content))[:0], part.content)
-		} else {
+		case part.encoding != nil:
+			*part.dst = appendPage(arena.Bytes(d.decodedBytes)[:0], part.encoding, part.content)
+		default:
 			*part.dst = arena.Copy(part.content)
 		}
 		at := bytes.IndexByte(*part.dst, 0)

@@ -21,6 +21,9 @@ const lookahead = 4
 
 const byteOrderMark = "\ufeff"
 
+// maxIndentBytes is how much white space at the start of a record belongs to it. It fits a window, so that separators take no memory.
+const maxIndentBytes = 64 << 10
+
 // frame is a piece of a split.
 type frame struct {
 	kind   frameKind
@@ -49,6 +52,7 @@ type framer struct {
 	records   int64 // records seen, those before the cursor included
 	start     int64 // offset of the cursor that reading started from
 	damaged   bool  // the damage of this stream is reported
+	marked    bool  // a byte order mark was seen
 }
 
 // next returns the next frame; behind an endFrame there is none. Allow is asked before the window grows; if it returns an error, next
@@ -86,8 +90,9 @@ func (f *framer) next(ctx context.Context, allow func(int64) error) (frame, erro
 	}
 }
 
-// skipSeparators moves to the start of the next record, if there is one.
+// skipSeparators moves to the start of the next record, if there is one. Called again there, it stays.
 func (f *framer) skipSeparators(ctx context.Context, allow func(int64) error) error {
+	long := false // the white space since the line, or the file, began is too much to be kept
 	for {
 		data := f.data()
 		if f.offset == 0 {
@@ -100,16 +105,25 @@ func (f *framer) skipSeparators(ctx context.Context, allow func(int64) error) er
 			if strings.HasPrefix(string(data[:min(len(data), len(byteOrderMark))]), byteOrderMark) {
 				f.lead = int64(len(byteOrderMark))
 				f.skip(len(byteOrderMark))
+				f.marked = true
 				continue
 			}
 		}
-		n := 0
-		for n < len(data) && isSpace(data[n]) {
-			n++
+		blank, line := 0, 0 // length of the white space, and where its last line begins
+		for blank < len(data) && isSpace(data[blank]) {
+			if data[blank] == '\n' && f.end != atFileEnd {
+				line, long = blank+1, false
+			}
+			blank++
 		}
-		f.lead += int64(n)
-		f.skip(n)
-		if n < len(data) || f.err != nil {
+		ended := blank < len(data) || f.err != nil
+		long = long || blank-line > maxIndentBytes
+		if long || blank == len(data) && ended {
+			line = blank
+		}
+		f.lead += int64(line)
+		f.skip(line)
+		if ended {
 			return nil
 		}
 		if err := f.fill(ctx, allow); err != nil {

@@ -17,7 +17,7 @@ func decodeOne(record []byte) schemas.Row {
 	var doc document
 	var arena schemas.Arena
 	var row schemas.Row
-	doc.decode(JSONL, &source, &scanner, record)
+	doc.decode(JSONL, &source, &scanner, record, false)
 	why, detail := doc.reason, doc.detail
 	if !doc.bad {
 		why, detail = doc.fill(&row, &arena)
@@ -215,7 +215,7 @@ func TestDecodeAllocates(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		arena.Reset()
 		var doc document
-		doc.decode(JSONL, &source, &scanner, record)
+		doc.decode(JSONL, &source, &scanner, record, false)
 		if why, detail := doc.fill(row, &arena); detail != "" {
 			t.Fatal(Reasons[why], detail)
 		}

@@ -30,53 +30,53 @@ var samples = []sample{
 		parts: []string{
 			"\ufeff\r\n{\"id\":\"a\",\"text\":\"one\"}\n\n  \t\r\n",
 			"{\"id\":2,\"text\":\"t\\u0077o \\ud83d\\ude00\"}\r\n{\"text\":\"" + big + "\"}\r\n{\"te",
-			"xt\":\"\"}\n{\"text\":null}\n[1]\n{\"text\":\"cut\n{\"text\":\"last\",\"id\":null}",
+			"xt\":\"\"}\n \n \t {\"text\":null}\n[1]\n{\"text\":\"cut\n  {\"text\":\"last\",\"id\":null} ",
 		},
 		want: `0@5#0 lead 5 bytes 23 id "a" text "one"
 0@35#1 lead 7 bytes 39 id "2" text "two 😀"
 0@76#2 lead 2 bytes 1011 unreadable 0 record-too-large: 1011 bytes, and max_record_bytes is 500
 0@1089#3 lead 2 bytes 11 id "" text ""
-0@1101#4 lead 1 bytes 13 unreadable 0 null-text: field "text" is null
-0@1115#5 lead 1 bytes 3 unreadable 0 not-an-object: the record is an array
-0@1119#6 lead 1 bytes 12 unreadable 0 invalid-json: the record ends inside a JSON value
-0@1132#7 lead 1 bytes 25 id "" text "last"
-0@1157#8 lead 0 end
+0@1103#4 lead 3 bytes 16 unreadable 0 null-text: field "text" is null
+0@1120#5 lead 1 bytes 3 unreadable 0 not-an-object: the record is an array
+0@1124#6 lead 1 bytes 12 unreadable 0 invalid-json: the record ends inside a JSON value
+0@1137#7 lead 1 bytes 28 id "" text "last"
+0@1165#8 lead 0 end
 `,
 	},
 	{
 		name:   "lines",
 		ext:    ".txt",
 		source: corpus.Source{Document: corpus.ByLine, MaxRecordBytes: 500},
-		parts:  []string{"one\r\ntwo  \n\n \n\tthree\xff\n" + big + "\r\n", "a\x00b\nfour\n", "five \r\n"},
-		want: `0@0#0 lead 0 bytes 3 id "" text "one"
-0@5#1 lead 2 bytes 5 id "" text "two  "
-0@15#2 lead 5 bytes 6 unreadable 0 invalid-utf8: byte 5 of the record is 0xff
-0@22#3 lead 1 bytes 1000 unreadable 0 record-too-large: 1000 bytes, and max_record_bytes is 500
-0@1024#4 lead 2 bytes 3 unreadable 0 nul-character: byte 1 of the text is NUL
-0@1028#5 lead 1 bytes 4 id "" text "four"
-0@1033#6 lead 1 bytes 5 id "" text "five "
-0@1040#7 lead 2 end
+		parts:  []string{" one\r\ntwo  \n\n \n\tthree\xff\n  " + big + "\r\n ", "a\x00b\n  four\n", "\rfive \r\n  "},
+		want: `0@0#0 lead 0 bytes 4 id "" text " one"
+0@6#1 lead 2 bytes 5 id "" text "two  "
+0@15#2 lead 4 bytes 7 unreadable 0 invalid-utf8: byte 6 of the record is 0xff
+0@23#3 lead 1 bytes 1002 unreadable 0 record-too-large: 1002 bytes, and max_record_bytes is 500
+0@1027#4 lead 2 bytes 4 unreadable 0 nul-character: byte 2 of the text is NUL
+0@1032#5 lead 1 bytes 6 id "" text "  four"
+0@1039#6 lead 1 bytes 6 id "" text "\rfive "
+0@1049#7 lead 4 end
 `,
 	},
 	{
 		name:   "paragraphs",
 		ext:    ".txt",
 		source: corpus.Source{Document: corpus.ByParagraph, MaxRecordBytes: 500},
-		parts:  []string{"\n\none\r\nstill one\r\n  \r\n\r\ntwo\n", "two\n\n" + big + "\r\n" + big, "\n \n\nthree"},
-		want: `0@2#0 lead 2 bytes 14 id "" text "one\r\nstill one"
-0@24#1 lead 8 bytes 7 id "" text "two\ntwo"
-0@33#2 lead 2 bytes 2002 unreadable 0 record-too-large: 2002 bytes, and max_record_bytes is 500
-0@2039#3 lead 4 bytes 5 id "" text "three"
-0@2044#4 lead 0 end
+		parts:  []string{"\n \n  one\r\nstill one\r\n  \r\n\r\n\ttwo\n", "two\n\n " + big + "\r\n" + big, "\n \n\n three\n\n "},
+		want: `0@3#0 lead 3 bytes 16 id "" text "  one\r\nstill one"
+0@27#1 lead 8 bytes 8 id "" text "\ttwo\ntwo"
+0@37#2 lead 2 bytes 2003 unreadable 0 record-too-large: 2003 bytes, and max_record_bytes is 500
+0@2044#3 lead 4 bytes 6 id "" text " three"
+0@2053#4 lead 3 end
 `,
 	},
 	{
 		name:   "file",
 		ext:    ".md",
 		source: corpus.Source{},
-		parts:  []string{"\ufeff# one\n\n", "two\n"},
-		want: `0@3#0 lead 3 bytes 11 id "" text "# one\n\ntwo\n"
-0@14#1 lead 0 end
+		parts:  []string{"\ufeff\r\n  # one\n\n", "two\n"},
+		want: `0@3#0 lead 3 bytes 15 id "" text "\r\n  # one\n\ntwo\n"
+0@18#1 lead 0 end
 `,
 	},
 	{
@@ -84,17 +84,34 @@ var samples = []sample{
 		ext:    ".txt",
 		source: corpus.Source{MaxRecordBytes: 500},
 		parts:  []string{" ", big, "\n"},
-		want: `0@1#0 lead 1 bytes 1001 unreadable 0 record-too-large: 1001 bytes, and max_record_bytes is 500: to read it in parts, set document to paragraph or line
+		want: `0@0#0 lead 0 bytes 1002 unreadable 0 record-too-large: 1002 bytes, and max_record_bytes is 500: to read it in parts, set document to paragraph or line
 0@1002#1 lead 0 end
+`,
+	},
+	{
+		name:   "blank file",
+		ext:    ".txt",
+		source: corpus.Source{},
+		parts:  []string{"\ufeff \n", "\t\r\n"},
+		want: `0@8#0 lead 8 end
 `,
 	},
 	{
 		name:   "html",
 		ext:    ".html",
 		source: corpus.Source{},
-		parts:  []string{"<html>\r\n", "<p>one</html>"},
-		want: `0@0#0 lead 0 bytes 21 id "" text "<html>\r\n<p>one</html>"
-0@21#1 lead 0 end
+		parts:  []string{"\n <html>\r\n", "<p>one</html>"},
+		want: `0@0#0 lead 0 bytes 23 id "" text "\n <html>\r\n<p>one</html>"
+0@23#1 lead 0 end
+`,
+	},
+	{
+		name:   "html in Latin-1",
+		ext:    ".html",
+		source: corpus.Source{},
+		parts:  []string{"<meta charset=iso-8859-1>", "<p>caf\xe9 \x80"},
+		want: `0@0#0 lead 0 bytes 34 id "" text "<meta charset=iso-8859-1><p>café €"
+0@34#1 lead 0 end
 `,
 	},
 }

@@ -244,7 +244,7 @@ func (s *splitReader) read(ctx context.Context, b *schemas.Batch, used *int64) e
 			}
 			s.doc = document{}
 			if s.held.kind == recordFrame {
-				s.doc.decode(s.format, s.source, &s.scanner, s.held.data)
+				s.doc.decode(s.format, s.source, &s.scanner, s.held.data, s.frames.marked)
 			}
 			s.hold = true
 		}

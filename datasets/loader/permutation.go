@@ -50,7 +50,7 @@ func (p *Permutation) network(i uint64) uint64 {
 	low := uint64(1)<<p.half - 1
 	left, right := i>>p.half, i&low
 	for _, key := range p.keys {
-		left, right = right, left^uint64(mask.Key(key^right).At(0))>>(64-p.half)
+		left, right = right, left^mask.Key(key^right).At(0)>>(64-p.half)
 	}
 	return left<<p.half | right
 }

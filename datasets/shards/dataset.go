@@ -51,7 +51,7 @@ func openManifest(dir string) (*Dataset, error) {
 func (d *Dataset) readManifest() error {
 	f, size, err := d.openFile(ManifestFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("it has no manifest: its run is not complete, start it again: %w", err)
+		return fmt.Errorf("it has no %s: it is no dataset, or its run is not complete and has to be started again: %w", ManifestFile, os.ErrNotExist)
 	}
 	if err != nil {
 		return err

@@ -237,7 +237,7 @@ func TestOpenDatasetRefuses(t *testing.T) {
 	if _, err := OpenDataset(dir); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), m.Shards[0].Path) {
 		t.Errorf("a shard was cut: %v", err)
 	}
-	if _, err := OpenDataset(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no manifest") {
+	if _, err := OpenDataset(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no manifest.json") {
 		t.Errorf("no manifest: %v", err)
 	}
 }

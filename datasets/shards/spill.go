@@ -291,7 +291,8 @@ func (s *Spill) readBlock(i int, buf []byte) (packed []byte, raw int, err error)
 	var frame zstd.Header
 	err = frame.Decode(buf[spillBlockHeader:])
 	switch {
-	case err != nil || !frame.HasFCS || frame.FrameContentSize != uint64(raw),
+	// The encoder leaves the size of a frame out if it is below 256.
+	case err != nil || frame.HasFCS && frame.FrameContentSize != uint64(raw) || !frame.HasFCS && raw >= 256,
 		int64(le.Uint32(buf[4:])) != size-spillBlockHeader, le.Uint32(buf[8:]) != e.rows,
 		raw > maxSpillRow+maxSpillVarints, e.rows > 1 && raw >= 2*spillBlock:
 		return nil, 0, fmt.Errorf("its header is not possible: %w", ErrCorrupt)

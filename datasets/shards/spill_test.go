@@ -111,6 +111,13 @@ func TestSpill(t *testing.T) {
 	sameTexts(t, readSpill(t, spilled(t, nil, SpillOptions{}), schemas.Cursor{}, 100), nil)
 }
 
+func TestSpillOfFewBytes(t *testing.T) {
+	for size := range 300 {
+		rows := []schemas.Row{{Text: bytes.Repeat([]byte{'a' + byte(size%26)}, size)}}
+		sameTexts(t, readSpill(t, spilled(t, rows, SpillOptions{}), schemas.Cursor{}, 100), rows)
+	}
+}
+
 func TestSpillFrom(t *testing.T) {
 	rows := texts(3000, 700)
 	file := spilled(t, rows, SpillOptions{MaxRows: 1 << 40, MaxBytes: 1 << 40})

@@ -27,7 +27,8 @@ type SpillReader struct {
 
 // From returns a reader of the rows at cursor c and behind it. The Offset of c plays no role.
 func (s *Spill) From(c schemas.Cursor) (*SpillReader, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSpillRow+spillBlock))
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSpillRow+spillBlock),
+		zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		return nil, fmt.Errorf("read spill: %w", err)
 	}
@@ -96,7 +97,7 @@ func (r *SpillReader) load(b *schemas.Batch, size int64) error {
 		memory = make([]byte, 2*spillBlock)
 		r.memory = memory
 	}
-	r.rest, err = r.zstd.DecodeAll(packed[spillBlockHeader:], memory[:0])
+	r.rest, err = r.zstd.DecodeAll(packed[spillBlockHeader:], memory[:0:raw])
 	if err != nil || len(r.rest) != raw {
 		return fmt.Errorf("its content can't be unpacked: %w", ErrCorrupt)
 	}

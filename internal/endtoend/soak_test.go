@@ -22,19 +22,21 @@ func TestSoakMemory(t *testing.T) {
 	in := filepath.Join(t.TempDir(), "big.jsonl.zst")
 	writeBig(t, in, 3<<30)
 	const limit = 512 << 20
-	var want map[string]string
-	for _, workers := range []string{"2", "8"} {
+	want := map[string]map[string]string{}
+	for _, c := range []struct{ stages, workers string }{{"[]", "2"}, {"[]", "8"}, {"[clean, dedup]", "2"}, {"[clean, dedup]", "8"}} {
+		name := c.workers + " workers, stages " + c.stages
 		out := filepath.Join(t.TempDir(), "out")
-		r := must(t, bin(t, "ingest", ""), "run", "--tokenizer", tok, "--out", out, "--workers", workers, "--memory", "512M", "--progress", "none", in)
-		t.Logf("%s workers: peak %d MiB", workers, r.maxRSS>>20)
+		r := must(t, bin(t, "ingest", ""), "run", "--tokenizer", tok, "--out", out, "--workers", c.workers, "--memory", "512M", "--progress", "none",
+			"--set", "stages="+c.stages, in)
+		t.Logf("%s: peak %d MiB", name, r.maxRSS>>20)
 		if r.maxRSS > limit {
-			t.Errorf("%s workers: peak of resident memory is %d MiB, more than 512", workers, r.maxRSS>>20)
+			t.Errorf("%s: peak of resident memory is %d MiB, more than 512", name, r.maxRSS>>20)
 		}
 		got := dataset(t, out)
-		if want == nil {
-			want = got
+		if want[c.stages] == nil {
+			want[c.stages] = got
 		}
-		compare(t, workers+" workers", got, want)
+		compare(t, name, got, want[c.stages])
 		if err := os.RemoveAll(out); err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,9 @@ func quickstart(ctx context.Context) error {
 		return fmt.Errorf("gather the corpus: %w", err)
 	}
 	for _, s := range tour() {
-		fmt.Printf("\n# %s\n", s.does)
+		if s.does != "" { // else it belongs to the step before
+			fmt.Printf("\n# %s\n", s.does)
+		}
 		if err := run(ctx, s.args[0], s.args[1:]...); err != nil {
 			return err
 		}
@@ -105,7 +107,7 @@ func tour() []step {
 	command := func(line string, more ...string) []string { return append(strings.Fields(line), more...) }
 	return []step{
 		{"Train a WordPiece vocabulary for BERT and a byte-level BPE for GPT",
-			command("bin/ingest tokenizer train --model wordpiece --vocab-size 2048 --out "+dir+"/wordpiece.json", books...)},
+			command("bin/ingest tokenizer train --model wordpiece --lowercase --vocab-size 2048 --out "+dir+"/wordpiece.json", books...)},
 		{"", command("bin/ingest tokenizer train --model bpe --vocab-size 2048 --out "+dir+"/bpe.json", books...)},
 		{"Clean, filter, deduplicate and tokenize into shards, and account for every paragraph",
 			command("bin/ingest run examples/quickstart/bert.yaml --progress none --out " + dir + "/bert-data")},

@@ -13,7 +13,7 @@ type Env struct {
 	TempDir     string                     // folder for what exceeds memory while a reduction sorts; default that of the system
 	Workers     int                        // goroutines that run stages; default 1
 	MemoryBytes int64                      // bound of the run's memory; default DefaultMemoryBytes
-	BatchBytes  int64                      // text in a batch; default by memory, at most pipeline.DefaultBatchBytes
+	BatchBytes  int64                      // text in a batch, at most what memory allows; default by memory, at most pipeline.DefaultBatchBytes
 	Events      func(event pipeline.Event) // called by one goroutine at a time; may be nil
 }
 
@@ -54,6 +54,7 @@ func (e *Env) split() memory {
 		// Each worker has a batch in hand and one more waits, or is being written.
 		m.batch = min(max(m.credit/(2*workers+2)/batchFactor, minBatchBytes), pipeline.DefaultBatchBytes)
 	}
+	m.batch = min(m.batch, max(m.credit/batchFactor, 1)) // a batch that asks for more than there is would not be bounded
 	batches := min(m.credit/max(batchFactor*m.batch, batchBytes), maxBatches)
 	m.credit = max(batches, 1) * batchFactor * m.batch
 	return m

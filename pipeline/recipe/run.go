@@ -259,7 +259,9 @@ func (e *Env) finishJob(job *pipeline.Job, r *Recipe) error {
 	}
 	index := uint16(len(job.Plan.Stages) - 1)
 	tokenize := stages.Tokenize{EndOfDocument: tok.end, NewEncoder: func(cacheBytes int) stages.Encoder { return tok.NewEncoder(cacheBytes) }}
-	job.Stages = append(job.Stages, pipeline.StageFunc(func(memory int64) (pipeline.Worker, error) { return tokenize.NewWorker(index, memory) }))
+	// No other stage has a cache, so this one gets what a worker may use, not a share of it.
+	memory := e.split().worker
+	job.Stages = append(job.Stages, pipeline.StageFunc(func(int64) (pipeline.Worker, error) { return tokenize.NewWorker(index, memory) }))
 	job.Output = shardOutput{shards.Options{TokenBytes: shards.TokenBytes(tok.VocabSize()), ShardTokens: int64(r.Shards.Tokens),
 		HeldOutPPM: int(r.Shards.HeldOut), Source: job.Plan.SourcePath}}
 	return nil

@@ -585,6 +585,9 @@ func TestBadPages(t *testing.T) {
 func TestTexts(t *testing.T) {
 	dir := setUp(t)
 	r, err := Default("", []string{filepath.Join(dir, "data")})
+	if err == nil {
+		r, err = r.Override("stages=[html, clean, dedup, length]")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

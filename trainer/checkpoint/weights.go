@@ -22,6 +22,7 @@ const (
 	WeightsFile          = "model.safetensors"
 	WeightsIndexFile     = "model.safetensors.index.json"
 	TokenizerFile        = "tokenizer.json"
+	TokenizerConfigFile  = "tokenizer_config.json"
 	GenerationConfigFile = "generation_config.json"
 )
 

@@ -59,9 +59,7 @@ func packRowsPortable(width, k, cols int, src []float32, ld int, dst []float32, 
 		for i := 0; len(row) > 0; i++ {
 			piece := dst[i*panelStride+p*width:][:width]
 			n := min(width, len(row))
-			for j, v := range row[:n] {
-				piece[j] = v
-			}
+			copy(piece, row[:n])
 			clear(piece[n:])
 			row = row[n:]
 		}

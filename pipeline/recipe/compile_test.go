@@ -1,0 +1,105 @@
+package recipe
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/shardmill/shardmill/schemas"
+)
+
+// small writes one file, a tokenizer, and returns the folder.
+func small(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "data", "a.jsonl"), []byte("{\"text\":\"one\"}\n{\"text\":\"two\"}\n"))
+	writeTokenizer(t, filepath.Join(dir, "tokenizer.json"))
+	return dir
+}
+
+const smallRecipe = "sources: [{paths: [data]}]\nstages: [clean, dedup, {length: {min_chars: 2}}]\ntokenizer: {file: tokenizer.json}\n"
+
+// TestFingerprint holds the fingerprint still: a change of it makes every dataset that exists one of something else. If that is meant, raise a version.
+func TestFingerprint(t *testing.T) {
+	dir := small(t)
+	fingerprint := func(overrides ...string) schemas.Fingerprint {
+		return compile(t, &Env{}, parse(t, dir, smallRecipe, overrides...)).Fingerprint
+	}
+	base := fingerprint()
+	var names []string
+	for _, p := range base.Parts {
+		names = append(names, p.Name)
+	}
+	if want := []string{"layout", "recipe", "stage 0: read", "stage 1: clean", "stage 2: dedup", "stage 3: length", "stage 4: tokenize",
+		"tokenizer", "file input/a.jsonl"}; !slices.Equal(names, want) {
+		t.Errorf("parts %q, want %q", names, want)
+	}
+	const want = "7795562df2654d1ab571a466903643aa413835e48e908645962dad4b4d7cd3a0"
+	if base.Digest != want {
+		t.Errorf("the fingerprint of a fixed recipe is %s, was %s", base.Digest, want)
+	}
+	for _, set := range []string{"on_error.mode=fail", "on_error.limit=3", "tokenizer.file=" + filepath.Join(dir, ".", "tokenizer.json"), "lanes.bytes=256MiB",
+		"sources.0.paths=[" + filepath.Join(dir, "data", "a.jsonl") + "]"} {
+		if got := fingerprint(set); got.Digest != base.Digest {
+			t.Errorf("%s changes the fingerprint: %s", set, difference(base, got))
+		}
+	}
+	for set, want := range map[string]string{
+		"shards.tokens=5":           "recipe (changed)",
+		"stages.length.max_chars=5": "recipe (changed)",
+		"limit=1":                   "recipe (changed)",
+		"sources.0.format=text":     "recipe (changed), file input/a.jsonl (changed)",
+		"sources.0.name=x":          "recipe (changed), file x/a.jsonl (new), file input/a.jsonl (gone)",
+		"stages=[clean, dedup]":     "recipe (changed), stage 3: tokenize (new), stage 3: length (gone), stage 4: tokenize (gone)",
+		"stages=[]":                 "recipe (changed), stage 1: tokenize (new), stage 1: clean (gone), stage 2: dedup (gone), stage 3: length (gone), and 1 more",
+	} {
+		if got := difference(base, fingerprint(set)); got != want {
+			t.Errorf("%s: got %s, want %s", set, got, want)
+		}
+	}
+}
+
+func TestPasses(t *testing.T) {
+	dir := small(t)
+	plan := compile(t, &Env{}, parse(t, dir, smallRecipe, "stages=[dedup, clean, dedup, length]"))
+	var got []string
+	for _, s := range plan.Stages {
+		got = append(got, plan.Passes[s.Pass].Name+"/"+s.Name)
+	}
+	if want := "dedup/read dedup-2/dedup dedup-2/clean shards/dedup shards/length shards/tokenize"; strings.Join(got, " ") != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	// Two reductions, one behind the other, in a run.
+	out := t.TempDir()
+	env := openEnv(t, out)
+	writeFile(t, filepath.Join(dir, "data", "a.jsonl"), []byte(strings.Repeat("{\"text\":\"one\"}\n{\"text\":\"one \"}\n{\"text\":\"two\"}\n", 3)))
+	if err := Run(t.Context(), env, compile(t, env, parse(t, dir, smallRecipe, "stages=[dedup, clean, dedup]"))); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"documents":2,"tokens":8,"read":9,"kept":2,"dropped":7,"quarantined":0,"reasons":[` +
+		`{"stage":"dedup","reason":"duplicate","kind":"drop","count":6},{"stage":"dedup","reason":"duplicate","kind":"drop","count":1}]}`
+	if got := mustJSON(t, manifest(t, out).Totals); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestMemorySplit(t *testing.T) {
+	for _, env := range []Env{{}, {Workers: 1, MemoryBytes: 128 << 20}, {Workers: 64, MemoryBytes: 512 << 20}, {Workers: 8, MemoryBytes: 64 << 30},
+		{Workers: 3, BatchBytes: 1}, {Workers: 2, BatchBytes: 1 << 30}} {
+		m := env.split()
+		total := env.MemoryBytes
+		if total == 0 {
+			total = DefaultMemoryBytes
+		}
+		if m.batch < 1 || m.worker < 1 || m.sort < 1 || m.credit < 1 {
+			t.Errorf("%+v: something gets nothing: %+v", env, m)
+		}
+		if m.credit+m.worker*int64(max(env.Workers, 1)) > total/2 || m.sort > total/2 {
+			t.Errorf("%+v: %+v is more than half of the memory", env, m)
+		}
+		if env.BatchBytes > 0 && m.batch != min(env.BatchBytes, total/4/batchFactor) {
+			t.Errorf("%+v: batches of %d", env, m.batch)
+		}
+	}
+}
