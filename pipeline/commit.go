@@ -15,6 +15,9 @@ import (
 // MaxQuarantinedPerCommit bounds the list of quarantined rows in one commit; a commit that reaches it is cut there.
 const MaxQuarantinedPerCommit = 1 << 16
 
+// MaxFilesPerCommit bounds the ledger of one commit, which is cut before the file that would be one too many.
+const MaxFilesPerCommit = 1 << 17
+
 const maxCommitBytes = 256 << 20
 
 // CommitPath is the path of the record of a commit below the dataset folder.
@@ -108,7 +111,7 @@ func (w *laneWriter) write(rows []schemas.Row, done func(*schemas.Commit)) error
 			continue
 		}
 		end := i + 1
-		for !w.full && end < len(rows) && rows[end].Verdict.Kind == schemas.Keep {
+		for !w.full && end < len(rows) && rows[end].Verdict.Kind == schemas.Keep && rows[end].Pos.File == rows[i].Pos.File {
 			end++
 		}
 		taken, err := w.append(rows[i:end])
@@ -135,7 +138,8 @@ func (w *laneWriter) mustCut(r *schemas.Row) bool {
 	if w.started && r.Verdict.Kind != schemas.End && r.Pos.Split == w.last.Split && r.Pos.Record == w.last.Record {
 		return false
 	}
-	return w.full || len(w.commit.Quarantined) >= MaxQuarantinedPerCommit
+	n := len(w.commit.Ledger)
+	return w.full || len(w.commit.Quarantined) >= MaxQuarantinedPerCommit || n >= MaxFilesPerCommit && w.commit.Ledger[n-1].File != r.Pos.File
 }
 
 func (w *laneWriter) append(rows []schemas.Row) (taken int, err error) {

@@ -578,3 +578,52 @@ func TestLanesBoundsWhatIsOpen(t *testing.T) {
 		compareTrees(t, fsys.tree(), want)
 	}
 }
+
+// fileSource has a file for each split, and one row in each.
+type fileSource struct{ at, end int32 }
+
+func (s *fileSource) Read(_ context.Context, b *schemas.Batch) error {
+	for ; s.at < s.end && int64(len(b.Rows)) < b.Limit; s.at++ {
+		b.Rows = append(b.Rows, schemas.Row{Pos: schemas.Pos{File: s.at, Split: s.at}})
+	}
+	if len(b.Rows) == 0 {
+		return io.EOF
+	}
+	return nil
+}
+
+func (*fileSource) Close() error { return nil }
+
+// A lane of very many small files has commits of bounded size, cut in the same place whatever the batches.
+func TestManyFilesAreCommittedInTime(t *testing.T) {
+	const files = 2*MaxFilesPerCommit + 1
+	plan := testPlan()
+	plan.Files, plan.Splits = make([]schemas.File, files), make([]schemas.Split, files)
+	plan.Lanes = []schemas.Lane{{First: 0, End: files}}
+	var want map[string]string
+	for _, batch := range []int64{999, 1 << 20} {
+		fsys := newMemFS()
+		job := testJob(plan, fsys)
+		job.Stages, job.Output = nil, lines{rows: files}
+		job.Opener = OpenerFunc(func(_ context.Context, _ int, from schemas.Cursor) (Source, error) {
+			return &fileSource{from.Split, files}, nil
+		})
+		if err := RunLanes(t.Context(), job, []int{0}, testOptions(2, batch)); err != nil {
+			t.Fatal(err)
+		}
+		var rows []int64
+		if _, err := EachCommit(job.Store, plan, 0, 0, func(c *schemas.Commit) error {
+			rows = append(rows, c.Rows)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(rows, []int64{MaxFilesPerCommit, MaxFilesPerCommit, 1}) {
+			t.Errorf("commits of %v rows", rows)
+		}
+		if want == nil {
+			want = fsys.tree()
+		}
+		compareTrees(t, fsys.tree(), want)
+	}
+}
