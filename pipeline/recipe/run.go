@@ -92,7 +92,7 @@ func decodePlan(content []byte) (*schemas.Plan, error) {
 }
 
 func fromPlan(plan *schemas.Plan) (*Recipe, error) {
-	return Parse([]byte(plan.Recipe), "the plan's recipe", "/")
+	return parseMade([]byte(plan.Recipe), "the plan's recipe")
 }
 
 // Run does all that is left of a plan in this process.
