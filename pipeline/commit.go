@@ -45,7 +45,30 @@ func ReadCommit(store Store, plan *schemas.Plan, pass, lane, n int) (*schemas.Co
 		return nil, fmt.Errorf("read commit %s: it belongs to another run (fingerprint %.12s, this run has %.12s): use another output folder",
 			name, c.Fingerprint, plan.Fingerprint.Digest)
 	}
+	if err := checkCommit(&c, plan); err != nil {
+		return nil, fmt.Errorf("read commit %s: %w: the file is damaged", name, err)
+	}
 	return &c, nil
+}
+
+// checkCommit returns an error if c names what plan does not have.
+func checkCommit(c *schemas.Commit, plan *schemas.Plan) error {
+	if l := plan.Lanes[c.Lane]; c.Next.Split < l.First || c.Next.Split > l.End {
+		return fmt.Errorf("its lane has splits %d to %d, and goes on in %d", l.First, l.End-1, c.Next.Split)
+	}
+	hasFile := func(file int32) bool { return file >= 0 && int(file) < len(plan.Files) }
+	for i := range c.Ledger {
+		if !hasFile(c.Ledger[i].File) {
+			return fmt.Errorf("the plan has no file %d", c.Ledger[i].File)
+		}
+	}
+	for i := range c.Quarantined {
+		q := &c.Quarantined[i]
+		if !hasFile(q.File) || int(q.Stage) >= len(plan.Stages) || int(q.Reason) >= len(plan.Stages[q.Stage].Reasons) {
+			return fmt.Errorf("the plan has no file %d, stage %d with reason %d", q.File, q.Stage, q.Reason)
+		}
+	}
+	return nil
 }
 
 // EachCommit calls f for the commits of a lane in order, up to the last one there is, and says whether that one closes the lane.

@@ -627,3 +627,55 @@ func TestManyFilesAreCommittedInTime(t *testing.T) {
 		compareTrees(t, fsys.tree(), want)
 	}
 }
+
+// A commit record that names what the plan lacks is an error, whatever is asked of it.
+func TestDamagedCommitsAreFound(t *testing.T) {
+	for _, change := range [][2]string{
+		{`"stage":0,"reason":0`, `"stage":9,"reason":0`},
+		{`"stage":0,"reason":0`, `"stage":0,"reason":7`},
+		{`"quarantined":[{"file":1,`, `"quarantined":[{"file":-1,`},
+		{`"ledger":[{"file":1,`, `"ledger":[{"file":77,`},
+		{`"next":{"split":2,`, `"next":{"split":-2,`},
+		{`"next":{"split":2,`, `"next":{"split":7,`},
+		{`"next":{"split":2,`, `"mext":{"split":7,`},
+		{`}`, ``},
+	} {
+		fsys, plan := newMemFS(), testPlan()
+		if err := RunLanes(t.Context(), testJob(plan, fsys), allLanes(plan), testOptions(1, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		name := ""
+		for n := 0; name == ""; n++ {
+			f := fsys.names["out/"+CommitPath(plan, 0, 1, n)]
+			if f == nil {
+				t.Fatalf("no commit has %s", change[0])
+			}
+			if text := string(f.content); strings.Contains(text, change[0]) && strings.Contains(text, `"split":2,`) {
+				name = CommitPath(plan, 0, 1, n)
+				f.content = []byte(strings.Replace(text, change[0], change[1], 1))
+			}
+		}
+		opt := testOptions(1, 1000)
+		opt.Limit = 0
+		err := RunLane(t.Context(), testJob(plan, fsys), 1, opt)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", change[1], err)
+		}
+	}
+}
+
+// What a judge remembers does not grow with the lanes that it has passed.
+func TestJudgeForgetsLanes(t *testing.T) {
+	plan := testPlan()
+	j := NewJudge(plan, 1000)
+	for _, lane := range []int{3, 2, 0, 1} {
+		if err := j.Add(lane, make([]schemas.Quarantined, 300), true); (err != nil) != (lane == 1) {
+			t.Fatalf("lane %d: %v", lane, err)
+		}
+	}
+	for lane := range 3 {
+		if n := len(j.lanes[lane].first); n > 0 {
+			t.Errorf("%d records of lane %d are still held", n, lane)
+		}
+	}
+}
