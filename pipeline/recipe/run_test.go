@@ -767,3 +767,36 @@ func TestOvertakenRun(t *testing.T) {
 		out = t.TempDir()
 	}
 }
+
+// Each dedup cuts a run, wherever it stands, and runs in one folder at the same time help each other.
+func TestDedupAnywhereByRunsAbreast(t *testing.T) {
+	dir := setUp(t)
+	for stages, limit := range map[string]string{"[dedup]": "0", "[dedup, clean, dedup]": "1200", "[clean, dedup, dedup]": "0",
+		"[dedup, html, clean, dedup, {length: {min_chars: 2}}]": "0"} {
+		var want map[string]string
+		for _, abreast := range []int{1, 3} {
+			out := t.TempDir()
+			r := parse(t, dir, testRecipe, "stages="+stages, "limit="+limit)
+			errs := make(chan error)
+			for i := range abreast {
+				env := openEnv(t, out)
+				env.Workers, env.MemoryBytes, env.BatchBytes = 1+i, int64(1+i)<<27, int64(i)
+				plan := compile(t, env, r)
+				go func() { errs <- Run(t.Context(), env, plan) }()
+			}
+			for range abreast {
+				if err := <-errs; err != nil {
+					t.Errorf("%s: %v", stages, err)
+				}
+			}
+			if err := shards.Verify(t.Context(), out, nil); err != nil {
+				t.Error(err)
+			}
+			if want == nil {
+				want = contents(t, out)
+			}
+			sameContents(t, contents(t, out), want)
+		}
+		t.Logf("%s: %d files", stages, len(want))
+	}
+}
