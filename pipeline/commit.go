@@ -15,6 +15,9 @@ import (
 // MaxQuarantinedPerCommit bounds the list of quarantined rows in one commit; a commit that reaches it is cut there.
 const MaxQuarantinedPerCommit = 1 << 16
 
+// MaxFilesPerCommit bounds the ledger of one commit, which is cut before the file that would be one too many.
+const MaxFilesPerCommit = 1 << 17
+
 const maxCommitBytes = 256 << 20
 
 // CommitPath is the path of the record of a commit below the dataset folder.
@@ -42,7 +45,30 @@ func ReadCommit(store Store, plan *schemas.Plan, pass, lane, n int) (*schemas.Co
 		return nil, fmt.Errorf("read commit %s: it belongs to another run (fingerprint %.12s, this run has %.12s): use another output folder",
 			name, c.Fingerprint, plan.Fingerprint.Digest)
 	}
+	if err := checkCommit(&c, plan); err != nil {
+		return nil, fmt.Errorf("read commit %s: %w: the file is damaged", name, err)
+	}
 	return &c, nil
+}
+
+// checkCommit returns an error if c names what plan does not have.
+func checkCommit(c *schemas.Commit, plan *schemas.Plan) error {
+	if l := plan.Lanes[c.Lane]; c.Next.Split < l.First || c.Next.Split > l.End {
+		return fmt.Errorf("its lane has splits %d to %d, and goes on in %d", l.First, l.End-1, c.Next.Split)
+	}
+	hasFile := func(file int32) bool { return file >= 0 && int(file) < len(plan.Files) }
+	for i := range c.Ledger {
+		if !hasFile(c.Ledger[i].File) {
+			return fmt.Errorf("the plan has no file %d", c.Ledger[i].File)
+		}
+	}
+	for i := range c.Quarantined {
+		q := &c.Quarantined[i]
+		if !hasFile(q.File) || int(q.Stage) >= len(plan.Stages) || int(q.Reason) >= len(plan.Stages[q.Stage].Reasons) {
+			return fmt.Errorf("the plan has no file %d, stage %d with reason %d", q.File, q.Stage, q.Reason)
+		}
+	}
+	return nil
 }
 
 // EachCommit calls f for the commits of a lane in order, up to the last one there is, and says whether that one closes the lane.
@@ -108,7 +134,7 @@ func (w *laneWriter) write(rows []schemas.Row, done func(*schemas.Commit)) error
 			continue
 		}
 		end := i + 1
-		for !w.full && end < len(rows) && rows[end].Verdict.Kind == schemas.Keep {
+		for !w.full && end < len(rows) && rows[end].Verdict.Kind == schemas.Keep && rows[end].Pos.File == rows[i].Pos.File {
 			end++
 		}
 		taken, err := w.append(rows[i:end])
@@ -135,7 +161,8 @@ func (w *laneWriter) mustCut(r *schemas.Row) bool {
 	if w.started && r.Verdict.Kind != schemas.End && r.Pos.Split == w.last.Split && r.Pos.Record == w.last.Record {
 		return false
 	}
-	return w.full || len(w.commit.Quarantined) >= MaxQuarantinedPerCommit
+	n := len(w.commit.Ledger)
+	return w.full || len(w.commit.Quarantined) >= MaxQuarantinedPerCommit || n >= MaxFilesPerCommit && w.commit.Ledger[n-1].File != r.Pos.File
 }
 
 func (w *laneWriter) append(rows []schemas.Row) (taken int, err error) {

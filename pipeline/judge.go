@@ -70,6 +70,7 @@ func (j *Judge) Add(lane int, records []schemas.Quarantined, closes bool) error 
 			return nil
 		}
 		j.passed += l.count
+		l.first = nil
 		j.closed++
 	}
 	return nil

@@ -578,3 +578,104 @@ func TestLanesBoundsWhatIsOpen(t *testing.T) {
 		compareTrees(t, fsys.tree(), want)
 	}
 }
+
+// fileSource has a file for each split, and one row in each.
+type fileSource struct{ at, end int32 }
+
+func (s *fileSource) Read(_ context.Context, b *schemas.Batch) error {
+	for ; s.at < s.end && int64(len(b.Rows)) < b.Limit; s.at++ {
+		b.Rows = append(b.Rows, schemas.Row{Pos: schemas.Pos{File: s.at, Split: s.at}})
+	}
+	if len(b.Rows) == 0 {
+		return io.EOF
+	}
+	return nil
+}
+
+func (*fileSource) Close() error { return nil }
+
+// A lane of very many small files has commits of bounded size, cut in the same place whatever the batches.
+func TestManyFilesAreCommittedInTime(t *testing.T) {
+	const files = 2*MaxFilesPerCommit + 1
+	plan := testPlan()
+	plan.Files, plan.Splits = make([]schemas.File, files), make([]schemas.Split, files)
+	plan.Lanes = []schemas.Lane{{First: 0, End: files}}
+	var want map[string]string
+	for _, batch := range []int64{999, 1 << 20} {
+		fsys := newMemFS()
+		job := testJob(plan, fsys)
+		job.Stages, job.Output = nil, lines{rows: files}
+		job.Opener = OpenerFunc(func(_ context.Context, _ int, from schemas.Cursor) (Source, error) {
+			return &fileSource{from.Split, files}, nil
+		})
+		if err := RunLanes(t.Context(), job, []int{0}, testOptions(2, batch)); err != nil {
+			t.Fatal(err)
+		}
+		var rows []int64
+		if _, err := EachCommit(job.Store, plan, 0, 0, func(c *schemas.Commit) error {
+			rows = append(rows, c.Rows)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(rows, []int64{MaxFilesPerCommit, MaxFilesPerCommit, 1}) {
+			t.Errorf("commits of %v rows", rows)
+		}
+		if want == nil {
+			want = fsys.tree()
+		}
+		compareTrees(t, fsys.tree(), want)
+	}
+}
+
+// A commit record that names what the plan lacks is an error, whatever is asked of it.
+func TestDamagedCommitsAreFound(t *testing.T) {
+	for _, change := range [][2]string{
+		{`"stage":0,"reason":0`, `"stage":9,"reason":0`},
+		{`"stage":0,"reason":0`, `"stage":0,"reason":7`},
+		{`"quarantined":[{"file":1,`, `"quarantined":[{"file":-1,`},
+		{`"ledger":[{"file":1,`, `"ledger":[{"file":77,`},
+		{`"next":{"split":2,`, `"next":{"split":-2,`},
+		{`"next":{"split":2,`, `"next":{"split":7,`},
+		{`"next":{"split":2,`, `"mext":{"split":7,`},
+		{`}`, ``},
+	} {
+		fsys, plan := newMemFS(), testPlan()
+		if err := RunLanes(t.Context(), testJob(plan, fsys), allLanes(plan), testOptions(1, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		name := ""
+		for n := 0; name == ""; n++ {
+			f := fsys.names["out/"+CommitPath(plan, 0, 1, n)]
+			if f == nil {
+				t.Fatalf("no commit has %s", change[0])
+			}
+			if text := string(f.content); strings.Contains(text, change[0]) && strings.Contains(text, `"split":2,`) {
+				name = CommitPath(plan, 0, 1, n)
+				f.content = []byte(strings.Replace(text, change[0], change[1], 1))
+			}
+		}
+		opt := testOptions(1, 1000)
+		opt.Limit = 0
+		err := RunLane(t.Context(), testJob(plan, fsys), 1, opt)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", change[1], err)
+		}
+	}
+}
+
+// What a judge remembers does not grow with the lanes that it has passed.
+func TestJudgeForgetsLanes(t *testing.T) {
+	plan := testPlan()
+	j := NewJudge(plan, 1000)
+	for _, lane := range []int{3, 2, 0, 1} {
+		if err := j.Add(lane, make([]schemas.Quarantined, 300), true); (err != nil) != (lane == 1) {
+			t.Fatalf("lane %d: %v", lane, err)
+		}
+	}
+	for lane := range 3 {
+		if n := len(j.lanes[lane].first); n > 0 {
+			t.Errorf("%d records of lane %d are still held", n, lane)
+		}
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"github.com/shardmill/shardmill/schemas"
 )
 
+// maxIDBytes bounds the id of a record, as package shards does.
+const maxIDBytes = 1 << 24
+
 // document is what a record holds, as ranges of the record.
 type document struct {
 	text, id     []byte
@@ -65,6 +68,8 @@ func (d *document) decode(format string, source *Source, scanner *jsonScanner, r
 		d.reject(textNotString, fmt.Sprintf("field %q is %s", source.TextField, kindName(text.kind)))
 	case id.kind != 0 && id.kind != 'n' && id.kind != '"' && id.kind != '0':
 		d.reject(unusableID, fmt.Sprintf("field %q is %s: name another field as id", source.IDField, kindName(id.kind)))
+	case id.end-id.start > maxIDBytes:
+		d.reject(unusableID, fmt.Sprintf("field %q has %d bytes, more than %d: name another field as id", source.IDField, id.end-id.start, maxIDBytes))
 	default:
 		d.text, d.textEscaped = record[text.start:text.end], text.escaped
 		if id.kind != 'n' {

@@ -31,7 +31,7 @@ const (
 	missingText                   // an object without the text field
 	nullText                      // the text is null
 	textNotString                 // the text is another JSON value
-	unusableID                    // the id is neither string, number nor null
+	unusableID                    // the id is neither string, number nor null, or longer than maxIDBytes
 	invalidUTF8                   // anywhere in the record
 	nulCharacter                  // in text or id, plain or escaped
 	loneSurrogate                 // half of a surrogate pair, escaped, in text or id

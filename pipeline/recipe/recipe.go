@@ -124,6 +124,19 @@ func Parse(data []byte, name, dir string, overrides ...string) (*Recipe, error) 
 	if err != nil {
 		return nil, err
 	}
+	return fromTree(tree, name, dir, overrides)
+}
+
+// parseMade reads a recipe that marshal has made. It can be longer than one that somebody writes, since it may name any number of files.
+func parseMade(data []byte, name string, overrides ...string) (*Recipe, error) {
+	tree, err := parseJSON(data, name)
+	if err != nil {
+		return nil, err
+	}
+	return fromTree(tree, name, "/", overrides)
+}
+
+func fromTree(tree *node, name, dir string, overrides []string) (*Recipe, error) {
 	for _, o := range overrides {
 		if err := tree.override(o); err != nil {
 			return nil, err
@@ -141,11 +154,11 @@ func Parse(data []byte, name, dir string, overrides ...string) (*Recipe, error) 
 
 // Override replaces values of r, each in the form "a.b=c".
 func (r *Recipe) Override(overrides ...string) (*Recipe, error) {
-	data, err := json.Marshal(r)
+	data, err := marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(data, "recipe", "/", overrides...)
+	return parseMade(data, "recipe", overrides...)
 }
 
 // finish fills in defaults that depend on other fields, makes paths absolute and checks what can be checked without looking at files.

@@ -3,10 +3,14 @@ package recipe
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shardmill/shardmill/schemas"
 )
 
 const minimal = "sources: [{paths: [a.jsonl]}]\ntokenizer: {file: t.json}\n"
@@ -263,4 +267,50 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%s\n%s", a, b)
 		}
 	})
+}
+
+// The command line can name more files than a recipe that somebody writes.
+func TestManyPaths(t *testing.T) {
+	var files []string
+	for i := range 20_000 {
+		files = append(files, fmt.Sprintf("/a folder with a long name/of an author - and a title?/number [%d.txt", i))
+	}
+	r, err := Default("tokenizer.json", files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = r.Override("limit=7", "stages.html.extract=body"); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(r.Sources[0].Paths, files) || r.Limit != 7 {
+		t.Errorf("%d paths, limit %d", len(r.Sources[0].Paths), r.Limit)
+	}
+	text, err := marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := fromPlan(&schemas.Plan{Recipe: string(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text2, err := marshal(again); err != nil || string(text2) != string(text) {
+		t.Errorf("the recipe of a plan changes when it is read, %v", err)
+	}
+}
+
+func TestPlansRecipeIsStrict(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                          "EOF",
+		`{"sources": [`:             "EOF",
+		`{} {}`:                     "behind",
+		`{"sauces": []}`:            "sauces",
+		`{"limit": 1, "limit": 2}`:  "twice",
+		`{"limit": {"a": []}}`:      "mapping",
+		strings.Repeat(`[`, 100000): "deep",
+		strings.Repeat(`{"a":`, 40): "deep",
+	} {
+		if _, err := fromPlan(&schemas.Plan{Recipe: text}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20s: got %v, want %q", text, err, want)
+		}
+	}
 }

@@ -53,7 +53,7 @@ func Prepare(env *Env, plan *schemas.Plan) error {
 				difference(old.Fingerprint, plan.Fingerprint))
 		}
 		// The same input in another place, or another on_error.
-		if err := env.Store.Remove(planFile); err != nil {
+		if err := env.Store.Remove(planFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -92,7 +92,7 @@ func decodePlan(content []byte) (*schemas.Plan, error) {
 }
 
 func fromPlan(plan *schemas.Plan) (*Recipe, error) {
-	return Parse([]byte(plan.Recipe), "the plan's recipe", "/")
+	return parseMade([]byte(plan.Recipe), "the plan's recipe")
 }
 
 // Run does all that is left of a plan in this process.
@@ -100,22 +100,28 @@ func Run(ctx context.Context, env *Env, plan *schemas.Plan) error {
 	if err := Prepare(env, plan); err != nil {
 		return err
 	}
-	done, err := finished(env.Store, plan)
+	r, err := fromPlan(plan)
 	if err != nil {
 		return err
 	}
-	if !done {
-		r, err := fromPlan(plan)
-		if err != nil {
-			return err
-		}
+	limit := r.OnError.quarantinable()
+	err = env.unlessFinished(plan, func() error {
 		job := func(pass int) (*pipeline.Job, error) { return env.job(plan, pass) }
-		if err := pipeline.Run(ctx, plan, job, env.options(r.OnError.quarantinable())); err != nil {
+		if err := pipeline.Run(ctx, plan, job, env.options(limit)); err != nil {
 			return err
 		}
-		if err := Manifest(ctx, env, plan); err != nil {
-			return err
-		}
+		return Manifest(ctx, env, plan)
+	})
+	if err != nil {
+		return err
+	}
+	m, err := finished(env.Store, plan)
+	if err != nil {
+		return err
+	}
+	if limit >= 0 && m.Totals.Quarantined > limit {
+		// An earlier run with another on_error has made the dataset. The fold knows which record is too many.
+		return Manifest(ctx, env, plan)
 	}
 	return removeIntermediate(env.Store, plan)
 }
@@ -139,38 +145,51 @@ func Reduce(ctx context.Context, env *Env, plan *schemas.Plan, pass, part int) e
 
 // unit does a part of a plan, unless the whole dataset is there.
 func (e *Env) unit(plan *schemas.Plan, pass int, do func(*pipeline.Job, pipeline.Options) error) error {
-	done, err := finished(e.Store, plan)
-	if err != nil || done {
-		return err
-	}
-	r, err := fromPlan(plan)
-	if err != nil {
-		return err
-	}
-	job, err := e.job(plan, pass)
-	if err != nil {
-		return err
-	}
-	return do(job, e.options(r.OnError.quarantinable()))
+	return e.unlessFinished(plan, func() error {
+		r, err := fromPlan(plan)
+		if err != nil {
+			return err
+		}
+		job, err := e.job(plan, pass)
+		if err != nil {
+			return err
+		}
+		return do(job, e.options(r.OnError.quarantinable()))
+	})
 }
 
-// finished says whether the manifest of the plan is there.
-func finished(store pipeline.Store, plan *schemas.Plan) (bool, error) {
+// unlessFinished does work for a dataset that is not there yet. Another run in the same folder may end meanwhile and remove what the work
+// needs: then there is nothing left to do.
+func (e *Env) unlessFinished(plan *schemas.Plan, work func() error) error {
+	if m, err := finished(e.Store, plan); err != nil || m != nil {
+		return err
+	}
+	err := work()
+	if errors.Is(err, fs.ErrNotExist) {
+		if m, _ := finished(e.Store, plan); m != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// finished returns the manifest of the plan, nil if it is not there.
+func finished(store pipeline.Store, plan *schemas.Plan) (*schemas.Manifest, error) {
 	content, err := pipeline.ReadAll(store, shards.ManifestFile, maxManifestBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	m, err := shards.DecodeManifest(content)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if m.Fingerprint.Digest != plan.Fingerprint.Digest {
-		return false, fmt.Errorf("the folder holds a dataset of something else: %s: use another folder", difference(m.Fingerprint, plan.Fingerprint))
+		return nil, fmt.Errorf("the folder holds a dataset of something else: %s: use another folder", difference(m.Fingerprint, plan.Fingerprint))
 	}
-	return true, nil
+	return m, nil
 }
 
 // removeIntermediate removes what passes hand to one another.
@@ -183,7 +202,8 @@ func removeIntermediate(store pipeline.Store, plan *schemas.Plan) error {
 		}
 		for _, name := range names {
 			if !strings.HasSuffix(name, ".json") {
-				if err := store.Remove(path.Join(folder, name)); err != nil {
+				// Another run may remove it too.
+				if err := store.Remove(path.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return fmt.Errorf("remove what the run does not need any more: %w", err)
 				}
 			}

@@ -536,7 +536,7 @@ func TestInputThatChanges(t *testing.T) {
 	if err := Run(t.Context(), env, plan); err == nil || !strings.Contains(err.Error(), "1.jsonl") {
 		t.Fatalf("got %v, want an error that names the file", err)
 	}
-	if done, err := finished(env.Store, plan); err != nil || done {
+	if m, err := finished(env.Store, plan); err != nil || m != nil {
 		t.Errorf("the dataset counts as complete: %v", err)
 	}
 	// With the file as it was, the run goes on in the same folder.
@@ -686,5 +686,117 @@ tokenizer: {file: tokenizer.json}
 	}
 	if m := manifest(t, out); m.Totals.Read != maxSpillRows+1000 || m.Totals.Kept != m.Totals.Read/2 {
 		t.Errorf("totals %+v", m.Totals)
+	}
+}
+
+// A record with an endless id is a bad record, not the end of the run.
+func TestEndlessID(t *testing.T) {
+	dir := setUp(t)
+	writeFile(t, filepath.Join(dir, "ids.jsonl"), []byte(`{"id":"`+strings.Repeat("x", 17<<20)+`","text":"hello"}`+"\n"+`{"id":"y","text":"bye"}`))
+	out := t.TempDir()
+	env := openEnv(t, out)
+	err := Run(t.Context(), env, compile(t, env, parse(t, dir, "{sources: [{paths: [ids.jsonl]}], tokenizer: {file: tokenizer.json}}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := manifest(t, out); m.Totals.Kept != 1 || m.Totals.Quarantined != 1 || m.Totals.Reasons[0].Reason != "unusable-id" {
+		t.Errorf("totals %+v", m.Totals)
+	}
+}
+
+func TestNothingToRead(t *testing.T) {
+	dir := setUp(t)
+	writeFile(t, filepath.Join(dir, "none", "a.jsonl"), nil)
+	writeFile(t, filepath.Join(dir, "none", "b.txt"), []byte("\n\n"))
+	out := t.TempDir()
+	env := openEnv(t, out)
+	if err := Run(t.Context(), env, compile(t, env, parse(t, dir, testRecipe, "sources.0.paths=[none]"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := shards.Verify(t.Context(), out, nil); err != nil {
+		t.Error(err)
+	}
+	content, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	if err != nil || !strings.Contains(string(content), `"shards": []`) {
+		t.Errorf("readers expect a list of shards, %v:\n%s", err, content)
+	}
+}
+
+// On_error is held against a dataset that is there, too.
+func TestOnErrorOfAFinishedRun(t *testing.T) {
+	dir := setUp(t)
+	env := openEnv(t, t.TempDir())
+	if err := Run(t.Context(), env, compile(t, env, parse(t, dir, testRecipe))); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		err := Run(t.Context(), env, compile(t, env, parse(t, dir, testRecipe, "on_error.mode=fail")))
+		if _, ok := errors.AsType[*pipeline.TooManyQuarantined](err); !ok {
+			t.Fatalf("got %v, want the run to fail at the first bad record", err)
+		}
+	}
+	if err := Run(t.Context(), env, compile(t, env, parse(t, dir, testRecipe))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A run is overtaken by another one in the same folder, which ends and removes what the first still wants to read.
+func TestOvertakenRun(t *testing.T) {
+	dir := setUp(t)
+	out := t.TempDir()
+	r := parse(t, dir, testRecipe)
+	for _, kind := range []pipeline.EventKind{pipeline.Committed, pipeline.Reduced, pipeline.PassFinished} {
+		slow, fast := openEnv(t, out), openEnv(t, out)
+		plan := compile(t, slow, r)
+		overtaken := false
+		slow.Workers = 1
+		slow.Events = func(e pipeline.Event) {
+			if e.Kind == kind && !overtaken {
+				overtaken = true
+				if err := Run(t.Context(), fast, plan); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if err := Run(t.Context(), slow, plan); err != nil || !overtaken {
+			t.Errorf("overtaken %v at event %d: %v", overtaken, kind, err)
+		}
+		if err := shards.Verify(t.Context(), out, nil); err != nil {
+			t.Error(err)
+		}
+		out = t.TempDir()
+	}
+}
+
+// Each dedup cuts a run, wherever it stands, and runs in one folder at the same time help each other.
+func TestDedupAnywhereByRunsAbreast(t *testing.T) {
+	dir := setUp(t)
+	for stages, limit := range map[string]string{"[dedup]": "0", "[dedup, clean, dedup]": "1200", "[clean, dedup, dedup]": "0",
+		"[dedup, html, clean, dedup, {length: {min_chars: 2}}]": "0"} {
+		var want map[string]string
+		for _, abreast := range []int{1, 3} {
+			out := t.TempDir()
+			r := parse(t, dir, testRecipe, "stages="+stages, "limit="+limit)
+			errs := make(chan error)
+			for i := range abreast {
+				env := openEnv(t, out)
+				env.Workers, env.MemoryBytes, env.BatchBytes = 1+i, int64(1+i)<<27, int64(i)
+				plan := compile(t, env, r)
+				go func() { errs <- Run(t.Context(), env, plan) }()
+			}
+			for range abreast {
+				if err := <-errs; err != nil {
+					t.Errorf("%s: %v", stages, err)
+				}
+			}
+			if err := shards.Verify(t.Context(), out, nil); err != nil {
+				t.Error(err)
+			}
+			if want == nil {
+				want = contents(t, out)
+			}
+			sameContents(t, contents(t, out), want)
+		}
+		t.Logf("%s: %d files", stages, len(want))
 	}
 }

@@ -1,8 +1,11 @@
 package recipe
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -181,6 +184,67 @@ func (c *converter) mapping(at string, values []*ast.MappingValueNode, depth int
 		out.fields = append(out.fields, field{name: key.Value, at: c.at(key), value: value})
 	}
 	return out, nil
+}
+
+// parseJSON parses one JSON document. Name stands for the place of each node.
+func parseJSON(data []byte, name string) (*node, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	root, err := jsonNode(d, name, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%s: something stands behind it", name)
+	}
+	return root, nil
+}
+
+func jsonNode(d *json.Decoder, at string, depth int) (*node, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("values nest more than %d deep", maxDepth)
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case nil:
+		return &node{kind: null, at: at}, nil
+	case string:
+		return &node{kind: text, text: t, at: at}, nil
+	case json.Number:
+		return &node{kind: number, text: t.String(), at: at}, nil
+	case bool:
+		return &node{kind: boolean, text: strconv.FormatBool(t), at: at}, nil
+	}
+	out := &node{kind: list, at: at}
+	if token == json.Delim('{') {
+		out.kind = mapping
+	}
+	for d.More() {
+		var name string
+		if out.kind == mapping {
+			key, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			if name = fmt.Sprint(key); out.field(name) != nil {
+				return nil, fmt.Errorf("%s stands here twice", name)
+			}
+		}
+		value, err := jsonNode(d, at, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if out.kind == mapping {
+			out.fields = append(out.fields, field{name: name, at: at, value: value})
+		} else {
+			out.items = append(out.items, value)
+		}
+	}
+	_, err = d.Token() // the closing bracket
+	return out, err
 }
 
 // override replaces a value of the tree: "a.b=c" sets field b of field a. A step into a list is the number of an item from 0, or the name of
