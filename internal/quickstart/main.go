@@ -5,13 +5,10 @@
 package main
 
 import (
-	"bytes"
-	"compress/bzip2"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -86,11 +83,6 @@ func gather(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if strings.HasSuffix(to, ".bz2") {
-			if _, err := io.Copy(io.Discard, bzip2.NewReader(bytes.NewReader(text))); err != nil {
-				return fmt.Errorf("%s: %w", from, err)
-			}
-		}
 		to = filepath.Join(dir, "corpus", to)
 		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 			return err
@@ -105,6 +97,10 @@ func gather(ctx context.Context) error {
 func tour() []step {
 	books := []string{dir + "/corpus/opticks.txt.bz2", dir + "/corpus/tom-sawyer.txt"}
 	command := func(line string, more ...string) []string { return append(strings.Fields(line), more...) }
+	progress := " --progress none"
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		progress = "" // somebody watches
+	}
 	return []step{
 		{"Train a WordPiece vocabulary for BERT and a byte-level BPE for GPT",
 			command("bin/ingest tokenizer train --model wordpiece --lowercase --vocab-size 2048 --out "+dir+"/wordpiece.json", books...)},
@@ -116,9 +112,9 @@ func tour() []step {
 		{"What is in it?", command("bin/ingest inspect " + dir + "/gpt-data")},
 		{"", command("bin/ingest cat --limit 2 " + dir + "/gpt-data")},
 		{"Pretrain a small BERT on masked tokens",
-			command("bin/train pretrain --objective mlm --data " + dir + "/bert-data --out " + dir + "/bert " + bertFlags)},
+			command("bin/train pretrain --objective mlm --data " + dir + "/bert-data --out " + dir + "/bert " + bertFlags + progress)},
 		{"Pretrain a small GPT on next tokens",
-			command("bin/train pretrain --objective causal --data " + dir + "/gpt-data --out " + dir + "/gpt " + gptFlags)},
+			command("bin/train pretrain --objective causal --data " + dir + "/gpt-data --out " + dir + "/gpt " + gptFlags + progress)},
 		{"Fill a masked word", command("bin/train fill-mask --model "+dir+"/bert", "He took the [MASK] and went to the house.")},
 		{"Continue a sentence", command("bin/train generate --model "+dir+"/gpt --tokens 40 --prompt", "The boy looked at the")},
 	}
