@@ -178,7 +178,11 @@ func cat(ctx context.Context, w io.Writer, dir, side string, limit int64) (err e
 		return err
 	}
 	out := bufio.NewWriter(w)
-	defer func() { err = errors.Join(err, out.Flush()) }()
+	defer func() {
+		if flushed := out.Flush(); err == nil {
+			err = flushed
+		}
+	}()
 	left := limit
 	if limit == 0 {
 		left = -1

@@ -50,12 +50,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	started := false
-	root := newRoot(streams{stdin, stdout, stderr})
+	out := &output{Writer: stdout}
+	root := newRoot(streams{stdin, out, stderr})
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err, started = out.err, true
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -66,6 +70,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// output is standard output that remembers its first error, so that what was printed in part never counts as done.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func newRoot(s streams) *cobra.Command {

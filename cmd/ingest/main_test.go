@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/shardmill/shardmill/internal/realdata"
@@ -267,7 +268,8 @@ func TestUsage(t *testing.T) {
 		{"run " + recipe + " --set shards.tokns=1 --out " + out, exitUsage, "did you mean tokens?"},
 		{"run " + filepath.Join(dir, "bad.yaml"), exitUsage, "bad.yaml:2:1: shard: unknown field; did you mean shards?"},
 		{"run " + filepath.Join(dir, "none.yaml") + " --out " + out, exitFailed, "nothing/*.jsonl"},
-		{"run --tokenizer " + recipe + " --out " + out + " " + recipe, exitFailed, ""},
+		{"run --tokenizer x --out " + out + " " + recipe, exitUsage, "--set tokenizer.file=x instead"},
+		{"run --tokenizer " + recipe + " --out " + out + " " + filepath.Join(dir, "data"), exitFailed, "load tokenizer"},
 		{"run " + recipe + " --out " + dir, exitUsage, "it holds tokenizer.json"},
 		{"plan " + recipe, exitDone, "# pass 1, dedup: read, clean; then a reduction in 1 part\n"},
 		{"plan " + recipe + " --json", exitDone, `"fingerprint"`},
@@ -293,6 +295,29 @@ func TestUsage(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "recipe.dataset")); err == nil {
 		t.Error("a run with wrong usage has made a folder")
+	}
+}
+
+// full is a file system without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestOutputLost: what can't be printed is a failure, whichever command prints it.
+func TestOutputLost(t *testing.T) {
+	dir := t.TempDir()
+	corpus(t, dir, 1, 60)
+	recipe, out, tok := filepath.Join(dir, "recipe.yaml"), filepath.Join(dir, "out"), filepath.Join(dir, "tokenizer.json")
+	mustIngest(t, "", "run", recipe, "--out", out)
+	for _, args := range [][]string{
+		{"help"}, {"plan", recipe}, {"plan", recipe, "--json"}, {"verify", out}, {"inspect", out}, {"inspect", out, "--json"}, {"cat", out},
+		{"tokenizer", "encode", "--tokenizer", tok},
+	} {
+		var stderr strings.Builder
+		code := run(t.Context(), args, strings.NewReader("text\n"), full{}, &stderr)
+		if code != exitFailed || strings.Count(stderr.String(), syscall.ENOSPC.Error()) != 1 {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr.String())
+		}
 	}
 }
 

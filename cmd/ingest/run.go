@@ -66,6 +66,11 @@ func (in *input) load(args []string) (*recipe.Recipe, error) {
 	if len(args) == 0 {
 		return nil, usageError{errors.New("want at least one file with --tokenizer")}
 	}
+	for _, name := range args {
+		if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
+			return nil, usageError{fmt.Errorf("%s: with --tokenizer the arguments are files of text: give a recipe --set tokenizer.file=%s instead", name, in.tokenizer)}
+		}
+	}
 	r, err := recipe.Default(in.tokenizer, args)
 	if err == nil {
 		r, err = r.Override(sets...)

@@ -70,7 +70,11 @@ func encodeLines(ctx context.Context, s streams, t *tokenizers.Tokenizer, asJSON
 	lines := bufio.NewScanner(s.in)
 	lines.Buffer(nil, maxLineBytes)
 	w := bufio.NewWriter(s.out)
-	defer func() { err = errors.Join(err, w.Flush()) }()
+	defer func() {
+		if flushed := w.Flush(); err == nil {
+			err = flushed
+		}
+	}()
 	for n := 1; lines.Scan(); n++ {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -214,9 +214,11 @@ func (p *pretrain) configuration(d *dataset) (model.Config, error) {
 	manifest := d.manifest.Tokenizer
 	if p.config == "" && p.init == "" {
 		var pad *int
-		if id, ok := d.tokenizer.TokenID("[PAD]"); ok {
-			n := int(id)
-			pad = &n
+		for _, name := range []string{"<pad>", "[PAD]"} {
+			if id, ok := d.tokenizer.TokenID(name); ok {
+				n := int(id)
+				pad = &n
+			}
 		}
 		return p.size.newConfig(o, manifest.VocabSize, p.batch.length, manifest.EndOfDocument, pad)
 	}

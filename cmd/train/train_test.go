@@ -104,6 +104,11 @@ func TestUsage(t *testing.T) {
 	script(t, "usage.txt", map[string]string{"MLM": mlm, "CAUSAL": causal, "SWAPPED": swapped, "OUT": t.TempDir(), "BERTCONFIG": config})
 }
 
+// full is a file system without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
 // TestUse trains both kinds of model on a small language, and uses them.
 func TestUse(t *testing.T) {
 	texts := documents(400)
@@ -132,6 +137,13 @@ func TestUse(t *testing.T) {
 	script(t, "use.txt", map[string]string{
 		"MLM": mlm, "CAUSAL": causal, "BERT": bert, "GPT": gpt, "OUT": t.TempDir(), "OTHER": makeDataset(t, tokenizers.TrainBPE, 300, other),
 	})
+	// An answer that can't be printed is a failure.
+	for _, args := range [][]string{{"fill-mask", "--model", bert, "my [MASK]"}, {"generate", "--model", gpt, "--prompt", "my"}, {"eval", "--model", gpt, "--data", causal}} {
+		var stderr bytes.Buffer
+		if code := run(t.Context(), args, full{}, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%v: exit code %d, %s", args, code, &stderr)
+		}
+	}
 	// The same question gets the same answer.
 	ask := []string{"generate", "--model", gpt, "--prompt", "the", "--tokens", "20", "--seed", "3"}
 	a, _ := do(t, ask...)

@@ -2,7 +2,6 @@ package loader
 
 import (
 	"errors"
-	"fmt"
 	"sort"
 
 	"github.com/shardmill/shardmill/datasets/shards"
@@ -86,7 +85,7 @@ func (d *documents) each(from, to int64, visit func(b *shards.Batch, first, end 
 func (d *documents) use(s *segment) (*shards.Batch, error) {
 	if d.check && !s.checked {
 		if err := s.shard.CheckBatch(s.batch); err != nil {
-			return nil, fmt.Errorf("%w: restore the shard from a copy, or make the dataset again", err)
+			return nil, err
 		}
 		s.checked = true
 	}
