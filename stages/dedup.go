@@ -157,8 +157,8 @@ func (w *DedupWorker) Process(ctx context.Context, b *schemas.Batch) error {
 		at := positionOf(&r.Pos)
 		for i, part := range w.parts {
 			found, err := part.contains(at)
-			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("dedup: read verdicts of part %d: %w", i, err))
+			if err != nil && failed == nil {
+				failed = fmt.Errorf("dedup: read verdicts of part %d: %w", i, err)
 			}
 			if found {
 				r.Verdict = w.verdict

@@ -95,6 +95,12 @@ func fingerprint(plan *schemas.Plan, r *Recipe, tok *tokenizer) (schemas.Fingerp
 		file := &plan.Files[i]
 		add("file "+plan.SourcePath(int32(i)), fmt.Sprintf("%s %s %d %s", file.Format, file.Compression, file.Size, file.Digest))
 	}
+	// Commits are numbered by lane and split. Storage that reads from any offset is cut where other storage is not.
+	lanes, err := json.Marshal([]any{plan.Splits, plan.Lanes})
+	if err != nil {
+		return f, err
+	}
+	add("lanes", string(lanes))
 	parts, err := json.Marshal(f.Parts)
 	f.Digest = digest(parts)
 	return f, err

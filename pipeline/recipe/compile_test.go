@@ -1,6 +1,9 @@
 package recipe
 
 import (
+	"bytes"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,10 +35,10 @@ func TestFingerprint(t *testing.T) {
 		names = append(names, p.Name)
 	}
 	if want := []string{"layout", "recipe", "stage 0: read", "stage 1: clean", "stage 2: dedup", "stage 3: length", "stage 4: tokenize",
-		"tokenizer", "file input/a.jsonl"}; !slices.Equal(names, want) {
+		"tokenizer", "file input/a.jsonl", "lanes"}; !slices.Equal(names, want) {
 		t.Errorf("parts %q, want %q", names, want)
 	}
-	const want = "7795562df2654d1ab571a466903643aa413835e48e908645962dad4b4d7cd3a0"
+	const want = "00913f3fa855c2c53cf00ee6474186b70d2dccc05f3b6a6e16e7de47abe00f4a"
 	if base.Digest != want {
 		t.Errorf("the fingerprint of a fixed recipe is %s, was %s", base.Digest, want)
 	}
@@ -49,7 +52,7 @@ func TestFingerprint(t *testing.T) {
 		"shards.tokens=5":           "recipe (changed)",
 		"stages.length.max_chars=5": "recipe (changed)",
 		"limit=1":                   "recipe (changed)",
-		"sources.0.format=text":     "recipe (changed), file input/a.jsonl (changed)",
+		"sources.0.format=text":     "recipe (changed), file input/a.jsonl (changed), lanes (changed)",
 		"sources.0.name=x":          "recipe (changed), file x/a.jsonl (new), file input/a.jsonl (gone)",
 		"stages=[clean, dedup]":     "recipe (changed), stage 3: tokenize (new), stage 3: length (gone), stage 4: tokenize (gone)",
 		"stages=[]":                 "recipe (changed), stage 1: tokenize (new), stage 1: clean (gone), stage 2: dedup (gone), stage 3: length (gone), and 1 more",
@@ -101,5 +104,39 @@ func TestMemorySplit(t *testing.T) {
 		if env.BatchBytes > 0 && m.batch != min(env.BatchBytes, total/4/batchFactor) {
 			t.Errorf("%+v: batches of %d", env, m.batch)
 		}
+	}
+}
+
+// streamFS is storage that can't be read from any offset.
+type streamFS struct{ fs.FS }
+
+func (s streamFS) Open(name string) (fs.File, error) {
+	f, err := s.FS.Open(name)
+	if strings.HasSuffix(name, ".jsonl") {
+		f = struct{ fs.File }{f}
+	}
+	return f, err
+}
+
+// Storage decides where big files are cut, and so which commits there are: a run does not go on with other lanes.
+func TestLanesAreInTheFingerprint(t *testing.T) {
+	dir := t.TempDir()
+	writeTokenizer(t, filepath.Join(dir, "tokenizer.json"))
+	writeFile(t, filepath.Join(dir, "data", "a.jsonl"), bytes.Repeat([]byte("{\"text\":\"some text\"}\n"), 2000))
+	r := parse(t, dir, testRecipe)
+	var plans []*schemas.Plan
+	for _, storage := range []func(string) fs.FS{os.DirFS, func(root string) fs.FS { return streamFS{os.DirFS(root)} }} {
+		plan, err := Compile(t.Context(), &Env{Storage: storage}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans = append(plans, plan)
+	}
+	a, b := plans[0], plans[1]
+	if len(a.Lanes) == len(b.Lanes) || a.Fingerprint.Digest == b.Fingerprint.Digest {
+		t.Errorf("%d and %d lanes, fingerprints %s and %s", len(a.Lanes), len(b.Lanes), a.Fingerprint.Digest, b.Fingerprint.Digest)
+	}
+	if what := difference(a.Fingerprint, b.Fingerprint); what != "lanes (changed)" {
+		t.Errorf("what differs: %s", what)
 	}
 }

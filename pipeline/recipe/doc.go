@@ -40,5 +40,6 @@
 // # Fingerprint
 //
 // A dataset is a function of its fingerprint: the recipe with defaults filled in, but without paths and on_error, which decide whether a
-// run succeeds, not what it makes; names and versions of the stages; the tokenizer; and source, path, size and digest of each input file.
+// run succeeds, not what it makes; names and versions of the stages; the tokenizer; source, path, size and digest of each input file;
+// and how these are cut into lanes.
 package recipe
