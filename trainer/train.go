@@ -247,11 +247,7 @@ func (r *run) read(ctx context.Context) (tokens, labels int64, err error) {
 			return 0, 0, fmt.Errorf("read minibatch %d: %w", r.state.Minibatches+int64(i), err)
 		}
 		tokens += int64(len(b.IDs))
-		for _, label := range b.Labels {
-			if label != schemas.IgnoreLabel {
-				labels++
-			}
-		}
+		labels += b.LabelCount()
 	}
 	return tokens, labels, nil
 }
