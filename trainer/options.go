@@ -62,9 +62,9 @@ type StepMetrics struct {
 
 // EvalMetrics describes one evaluation on held-out batches.
 type EvalMetrics struct {
-	Step     int64   `json:"step"`      // updates done before it
-	EvalLoss float64 `json:"eval_loss"` // mean over the labels, in nats
-	Tokens   int64   `json:"eval_tokens"`
+	Step     int64   `json:"step"`                  // updates done before it
+	EvalLoss float64 `json:"eval_loss"`             // mean over the labels, in nats
+	Tokens   int64   `json:"eval_tokens,omitempty"` // 0 where nobody counts them
 	Labels   int64   `json:"eval_labels"`
 	// Scores are measures beside the loss, by name, higher being better; nil if the model has none.
 	Scores map[string]float64 `json:"eval_scores,omitempty"`

@@ -73,9 +73,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "train",
-		Short: "Pretrain language models on shards, and use them",
-		Long: `train pretrains BERT and GPT models on the datasets that "ingest run" makes. Models are folders in the format of Hugging Face:
-config.json, model.safetensors, tokenizer.json.
+		Short: "Pretrain language models on shards, adapt them to tasks, and use them",
+		Long: `train pretrains BERT and GPT models on the datasets that "ingest run" makes, and adapts a BERT to label texts. Models are folders in the
+format of Hugging Face: config.json, model.safetensors, tokenizer.json.
 ` + exitCodes,
 		SilenceErrors: true,
 		SilenceUsage:  true,
