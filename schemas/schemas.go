@@ -181,6 +181,20 @@ type Minibatch struct {
 	Positions []int32  // position of each token inside its sequence
 	Segments  []uint8  // token type ids of BERT; nil if all are 0
 	CuSeqlens []int32  // borders that attention does not cross: 0, …, len(IDs), ascending
+	Targets   []int32  // class of each sequence, for models that classify; IgnoreLabel takes no part in the loss; nil for other models
+}
+
+// LabelCount is the number of terms of the loss: the labels and targets that are not IgnoreLabel.
+func (b *Minibatch) LabelCount() int64 {
+	var n int64
+	for _, labels := range [][]int32{b.Labels, b.Targets} {
+		for _, l := range labels {
+			if l != IgnoreLabel {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // IgnoreLabel marks positions without a target, as in PyTorch's cross_entropy.

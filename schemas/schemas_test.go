@@ -6,6 +6,19 @@ import (
 	"testing"
 )
 
+func TestLabelCount(t *testing.T) {
+	for want, b := range []Minibatch{
+		{},
+		{Targets: []int32{3, IgnoreLabel}},
+		{Labels: []int32{IgnoreLabel, 0, 7}},
+		{Labels: []int32{0, 1}, Targets: []int32{IgnoreLabel, 2}},
+	} {
+		if got := b.LabelCount(); got != int64(want) {
+			t.Errorf("%+v has %d labels, want %d", b, got, want)
+		}
+	}
+}
+
 func TestLedgerBalance(t *testing.T) {
 	full := FileLedger{Read: 6, Kept: 2, Quarantined: 1, LengthBytes: 100, RecordBytes: 80, SeparatorBytes: 15, UnreadableBytes: 5}
 	full.Drop(2, 1, 1)

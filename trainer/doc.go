@@ -9,5 +9,5 @@
 // A run is a function of weights, batches and [Options]: the number of threads does not change it, and a run that was interrupted or
 // killed and then resumed ends with the same bytes in metrics, weights and moments as one that was not.
 //
-// [Evaluate] measures a held-out loss; [Generate] continues a text with a causal model; [FillMask] guesses masked tokens.
+// [Evaluate] measures a held-out loss; [Predict] and [EvaluateClassifier] run a model that gives each sequence a class; [Generate] continues a text with a causal model; [FillMask] guesses masked tokens.
 package trainer

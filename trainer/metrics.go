@@ -16,6 +16,34 @@ import (
 // ([EvalMetrics], told apart by eval_loss). It holds no times: an interrupted and resumed run leaves the same bytes as another.
 const MetricsFile = "metrics.jsonl"
 
+// Evaluations returns the evaluations of the run in dir, in their order.
+func Evaluations(dir string) ([]EvalMetrics, error) {
+	f, err := os.Open(filepath.Join(dir, MetricsFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var evals []EvalMetrics
+	lines := json.NewDecoder(f)
+	for {
+		var line struct {
+			EvalMetrics
+			EvalLoss *float64 `json:"eval_loss"`
+		}
+		err := lines.Decode(&line)
+		if err == io.EOF {
+			return evals, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read metrics %s: %w", f.Name(), err)
+		}
+		if line.EvalLoss != nil {
+			line.EvalMetrics.EvalLoss = *line.EvalLoss
+			evals = append(evals, line.EvalMetrics)
+		}
+	}
+}
+
 // metricsLog appends to the metrics of a run. Without a folder it does nothing.
 type metricsLog struct{ file *os.File }
 

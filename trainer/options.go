@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 
@@ -18,6 +19,8 @@ type Options struct {
 
 	EvalEvery   int64 // updates between two evaluations; the last update is followed by one too. 0 means only that
 	EvalBatches int64 // held-out minibatches of each evaluation; 0 means all there are
+	// Evaluate, if not nil, does the evaluations in the place of the loss on held-out batches, for models with scores beside it.
+	Evaluate func(ctx context.Context) (EvalMetrics, error)
 
 	Dir             string            // folder of the run; "" writes nothing
 	Files           map[string][]byte // files of the model folder that stand beside the weights, by name: config.json, tokenizer.json
@@ -59,10 +62,12 @@ type StepMetrics struct {
 
 // EvalMetrics describes one evaluation on held-out batches.
 type EvalMetrics struct {
-	Step     int64   `json:"step"`      // updates done before it
-	EvalLoss float64 `json:"eval_loss"` // mean over the labels, in nats
-	Tokens   int64   `json:"eval_tokens"`
+	Step     int64   `json:"step"`                  // updates done before it
+	EvalLoss float64 `json:"eval_loss"`             // mean over the labels, in nats
+	Tokens   int64   `json:"eval_tokens,omitempty"` // 0 where nobody counts them
 	Labels   int64   `json:"eval_labels"`
+	// Scores are measures beside the loss, by name, higher being better; nil if the model has none.
+	Scores map[string]float64 `json:"eval_scores,omitempty"`
 }
 
 // Validate returns an error that names the first field which makes no sense.

@@ -266,11 +266,7 @@ func (r *run) read(ctx context.Context) (tokens, labels int64, err error) {
 			return 0, 0, fmt.Errorf("read minibatch %d: %w", r.state.Minibatches+int64(i), err)
 		}
 		tokens += int64(len(b.IDs))
-		for _, label := range b.Labels {
-			if label != schemas.IgnoreLabel {
-				labels++
-			}
-		}
+		labels += b.LabelCount()
 	}
 	return tokens, labels, nil
 }
@@ -310,10 +306,16 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // evaluate runs the evaluation of the current step, if one is due.
 func (r *run) evaluate(ctx context.Context) error {
-	if r.heldOut == nil || r.state.Step != r.Steps && !due(r.state.Step, r.EvalEvery) {
+	evaluate := r.Evaluate
+	if evaluate == nil && r.heldOut != nil {
+		evaluate = func(ctx context.Context) (EvalMetrics, error) {
+			return Evaluate(ctx, r.model, r.heldOut, r.EvalBatches)
+		}
+	}
+	if evaluate == nil || r.state.Step != r.Steps && !due(r.state.Step, r.EvalEvery) {
 		return nil
 	}
-	m, err := Evaluate(ctx, r.model, r.heldOut, r.EvalBatches)
+	m, err := evaluate(ctx)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", r.state.Step, err)
 	}

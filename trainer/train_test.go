@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestTrainLearns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(evals) != 15 || evals[14].Step != 60 || *r.Eval != evals[14] {
+	if len(evals) != 15 || evals[14].Step != 60 || !reflect.DeepEqual(*r.Eval, evals[14]) {
 		t.Fatalf("evaluations %+v, result %+v", evals, r)
 	}
 	if evals[14].EvalLoss > evals[0].EvalLoss-0.5 {
@@ -334,7 +335,7 @@ func TestEvaluateCountsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	some, err := Evaluate(t.Context(), m, &counting{}, 4)
-	if err != nil || all != some {
+	if err != nil || !reflect.DeepEqual(all, some) {
 		t.Errorf("%+v and %+v, %v", all, some, err)
 	}
 	if all.Tokens != 5+6+7+8 {

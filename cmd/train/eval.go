@@ -24,6 +24,7 @@ type eval struct {
 	seed        uint64
 	threads     int
 	json        bool
+	labelled    labelledFlags
 }
 
 // evaluation is what the command reports. Losses and entropies are in nats.
@@ -45,25 +46,27 @@ func newEval() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval --model DIR --data DIR",
 		Short: "Held-out loss and perplexity of a model",
-		Long: `eval measures the loss of a model on the held-out documents of a dataset: of masked tokens for a BERT, of next tokens for a GPT-2.
+		Long: `eval measures the loss of a model on the held-out documents of a dataset: of masked tokens for a BERT, of next tokens for a GPT-2. Of a
+model that labels texts (see finetune) it measures loss, accuracy, F1, Matthews' correlation and the confusion of labels on a file.
 
 Beside it stands the unigram entropy of the same tokens: the loss of the best guess that knows the frequency of every token in these
 very documents, and nothing of the context.
 ` + exitCodes,
 		Example: `  train eval --model bert --data shards
-  train eval --model gpt --data shards --max-tokens 100000 --json`,
+  train eval --model gpt --data shards --max-tokens 100000 --json
+  train eval --model sst2 --data test.tsv --text-field sentence`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.validate(cmd); err != nil {
 				return err
 			}
-			return e.run(cmd.Context(), cmd.OutOrStdout())
+			return e.run(cmd.Context(), cmd.OutOrStdout(), cmd)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&e.model, "model", "", "model folder")
-	f.StringVar(&e.data, "data", "", "dataset folder")
+	f.StringVar(&e.data, "data", "", "dataset folder; a .tsv, .csv or .jsonl file for a classifier")
 	f.StringVar(&e.split, "split", loader.HeldOut, "documents to measure on: held-out, train or all")
 	f.IntVar(&e.batch.length, "seq-len", 0, "tokens in a sequence; 0 means the longest that the model takes, up to 1024")
 	f.Int64Var(&e.maxTokens, "max-tokens", 0, "tokens to read, rounded up to whole minibatches; 0 means all")
@@ -72,6 +75,7 @@ very documents, and nothing of the context.
 	f.Uint64Var(&e.seed, "seed", 0, "seed of the masks")
 	f.IntVar(&e.threads, "threads", 0, "threads; 0 means all processors")
 	f.BoolVar(&e.json, "json", false, "print one JSON object")
+	e.labelled.flags(cmd, "label")
 	return cmd
 }
 
@@ -94,12 +98,27 @@ func (e *eval) validate(cmd *cobra.Command) error {
 // batchTokens is about how many tokens are run at once. It decides about speed alone.
 const batchTokens = 4096
 
-func (e *eval) run(ctx context.Context, w io.Writer) (err error) {
+func (e *eval) run(ctx context.Context, w io.Writer, cmd *cobra.Command) (err error) {
 	m, err := openFolder(e.model, e.threads)
 	if err != nil {
 		return err
 	}
 	defer closing(&err, m)
+	if m.objective == classification {
+		if err := refuse(cmd, "is for language models, and "+e.model+" labels texts", "split", "max-tokens", "mask-rate", "boundaries", "seed"); err != nil {
+			return err
+		}
+		e.labelled.length = e.batch.length
+		return e.classifier(ctx, m, w)
+	}
+	if err := refuse(cmd, "is for models that label texts, and "+e.model+" is a language model", labelledNames...); err != nil {
+		return err
+	}
+	return e.languageModel(ctx, m, w)
+}
+
+// languageModel measures on a dataset.
+func (e *eval) languageModel(ctx context.Context, m *folder, w io.Writer) (err error) {
 	data, err := openDataset(e.data)
 	if err != nil {
 		return err

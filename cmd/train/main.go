@@ -1,7 +1,9 @@
-// Command train pretrains language models on the datasets that ingest makes, and uses them.
+// Command train pretrains language models on the datasets that ingest makes, adapts them to tasks, and uses them.
 //
 //	train pretrain   train a model from scratch, from a model folder, or from where an interrupted run was saved
-//	train eval       held-out loss of a model
+//	train finetune   adapt a model to label texts
+//	train eval       held-out loss of a model, or scores of one that labels
+//	train predict    label texts
 //	train fill-mask  guess the masked words of a text
 //	train generate   continue a text
 //
@@ -89,16 +91,16 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "train",
-		Short: "Pretrain language models on shards, and use them",
-		Long: `train pretrains BERT and GPT models on the datasets that "ingest run" makes. Models are folders in the format of Hugging Face:
-config.json, model.safetensors, tokenizer.json.
+		Short: "Pretrain language models on shards, adapt them to tasks, and use them",
+		Long: `train pretrains BERT and GPT models on the datasets that "ingest run" makes, and adapts a BERT to label texts. Models are folders in the
+format of Hugging Face: config.json, model.safetensors, tokenizer.json.
 ` + exitCodes,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("which command? pretrain, eval, fill-mask or generate")
+				return usagef("which command? pretrain, finetune, eval, predict, fill-mask or generate")
 			}
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				return usagef("unknown command %q: did you mean %s?", args[0], near[0])
@@ -109,7 +111,7 @@ config.json, model.safetensors, tokenizer.json.
 	root.SuggestionsMinimumDistance = 3
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newPretrain(args), newEval(), newFillMask(), newGenerate())
+	root.AddCommand(newPretrain(args), newFinetune(args), newEval(), newPredict(), newFillMask(), newGenerate())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/shardmill/shardmill/tokenizers"
 	"github.com/shardmill/shardmill/trainer/checkpoint"
@@ -19,11 +20,16 @@ type objective string
 const (
 	masked objective = "mlm"
 	causal objective = "causal"
+	// classification has examples with labels in place of a dataset of shards.
+	classification objective = "classification"
 )
 
 func objectiveOf(c model.Config) objective {
-	if _, ok := c.(*model.GPT2Config); ok {
+	switch c.(type) {
+	case *model.GPT2Config:
 		return causal
+	case *model.BERTClassifierConfig:
+		return classification
 	}
 	return masked
 }
@@ -99,12 +105,9 @@ func openFolder(dir string, threads int) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open model: %w", err)
 	}
-	t, err := modelTokenizer(dir)
+	t, err := folderTokenizer(dir, c)
 	if err != nil {
-		return nil, fmt.Errorf("open model %s: %w", dir, err)
-	}
-	if n := c.Limits().Vocabulary; t.VocabSize() > n {
-		return nil, fmt.Errorf("open model %s: its tokenizer has %d tokens, the model only %d: they don't belong together", dir, t.VocabSize(), n)
+		return nil, err
 	}
 	pool := kernels.NewPool(threadCount(threads))
 	network, err := model.New(c, pool)
@@ -123,6 +126,18 @@ func openFolder(dir string, threads int) (*folder, error) {
 	return f, nil
 }
 
+// folderTokenizer loads the tokenizer of the model in dir, which c describes.
+func folderTokenizer(dir string, c model.Config) (*tokenizers.Tokenizer, error) {
+	t, err := modelTokenizer(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open model %s: %w", dir, err)
+	}
+	if n := c.Limits().Vocabulary; t.VocabSize() > n {
+		return nil, fmt.Errorf("open model %s: its tokenizer has %d tokens, the model only %d: they don't belong together", dir, t.VocabSize(), n)
+	}
+	return t, nil
+}
+
 func loadWeights(dir string, n *model.Network) (report checkpoint.Report, err error) {
 	w, err := checkpoint.OpenWeights(dir)
 	if err != nil {
@@ -130,6 +145,26 @@ func loadWeights(dir string, n *model.Network) (report checkpoint.Report, err er
 	}
 	defer closing(&err, w)
 	return w.Load(n.Params())
+}
+
+// initialWeights loads what the model in dir has in common with a network, whose other weights stay as they are, and tells what does not match.
+func initialWeights(dir string, n *model.Network, show *progress) error {
+	report, err := loadWeights(dir, n)
+	if err != nil {
+		return err
+	}
+	if report.Loaded == 0 {
+		return fmt.Errorf("%s: no tensor has the name of a parameter; the first missing is %s", dir, report.Missing[0])
+	}
+	for _, r := range []struct {
+		what  string
+		names []string
+	}{{"not in the file, starting at random", report.Missing}, {"not in the model, left out", report.Unexpected}} {
+		if len(r.names) > 0 {
+			show.note("%s: %s", r.what, strings.Join(r.names, ", "))
+		}
+	}
+	return nil
 }
 
 // Close releases the network and its workers.

@@ -294,17 +294,8 @@ func (p *pretrain) network(c model.Config, pool *kernels.Pool, show *progress) (
 	if p.init == "" {
 		return n, nil
 	}
-	report, err := loadWeights(p.init, n)
-	if err == nil && report.Loaded == 0 {
-		err = fmt.Errorf("%s: no tensor has the name of a parameter; the first missing is %s", p.init, report.Missing[0])
-	}
-	if err != nil {
+	if err := initialWeights(p.init, n, show); err != nil {
 		return nil, errors.Join(err, n.Close())
-	}
-	for what, names := range map[string][]string{"not in the file, starting at random": report.Missing, "not in the model, left out": report.Unexpected} {
-		if len(names) > 0 {
-			show.note("%s: %s", what, strings.Join(names, ", "))
-		}
 	}
 	return n, nil
 }

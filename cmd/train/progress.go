@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/shardmill/shardmill/trainer"
@@ -103,7 +105,20 @@ func (p *progress) eval(m trainer.EvalMetrics) {
 		}{"eval", m})
 		return
 	}
+	if m.Scores != nil {
+		p.note("step %d/%d  %s over %d examples", m.Step, p.steps, scoresText(m), m.Labels)
+		return
+	}
 	p.note("step %d/%d  held-out loss %.4f over %d labels", m.Step, p.steps, m.EvalLoss, m.Labels)
+}
+
+// scoresText puts the loss and the scores of a classifier in one line.
+func scoresText(m trainer.EvalMetrics) string {
+	text := fmt.Sprintf("loss %.4f", m.EvalLoss)
+	for _, name := range slices.Sorted(maps.Keys(m.Scores)) {
+		text += fmt.Sprintf("  %s %.4f", name, m.Scores[name])
+	}
+	return text
 }
 
 func (p *progress) saved(step int64, dir string) {

@@ -76,8 +76,11 @@ func (m *fillMask) run(ctx context.Context, w io.Writer, texts []string) (err er
 		return err
 	}
 	defer closing(&err, f)
-	if f.objective != masked {
+	switch f.objective {
+	case causal:
 		return fmt.Errorf("%s is a causal model: it continues texts, see generate", m.model)
+	case classification:
+		return fmt.Errorf("%s is a classifier: it labels texts, see predict", m.model)
 	}
 	mask, err := maskToken(f.tokenizer)
 	if err != nil {
@@ -207,6 +210,9 @@ func (g *generate) run(ctx context.Context, w io.Writer) (err error) {
 	}
 	defer closing(&err, f)
 	gpt, ok := f.Config().(*model.GPT2Config)
+	if f.objective == classification {
+		return fmt.Errorf("%s is a classifier: it labels texts, see predict", g.model)
+	}
 	if !ok {
 		return fmt.Errorf("%s is a masked model: it fills gaps, see fill-mask", g.model)
 	}

@@ -1,4 +1,4 @@
-"""Records what PyTorch and transformers compute for two tiny models, for the Go tests of trainer/model to replay.
+"""Records what PyTorch and transformers compute for three tiny models, for the Go tests of trainer/model to replay.
 
     python3 -m venv venv && venv/bin/pip install torch transformers
     venv/bin/python conformance/trainer/record.py trainer/model/testdata
@@ -37,14 +37,19 @@ def fill(model):
         p.data = torch.tensor(v.reshape(p.shape), dtype=p.dtype)
 
 
-def sequences(config, lengths, masked):
-    """Sequences of (ids, segments, labels): every third token of a masked model has a label, every one of a causal model. Id 0 is padding
-    in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
+MASKED, CAUSAL, CLASSES = "masked", "causal", "classes"
+
+
+def sequences(config, lengths, kind):
+    """Sequences of (ids, segments, labels): every third token of a masked model has a label, every one of a causal model; a classifier has one
+    label for the sequence. Id 0 is padding in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
     out = []
     for s, n in enumerate(lengths):
         ids = [1 + (7 * i + 13 * s + i * i) % (config.vocab_size - 1) for i in range(n)]
-        segments = [int(masked and 2 * i >= n) for i in range(n)]
-        if masked:
+        segments = [int(kind != CAUSAL and 2 * i >= n) for i in range(n)]
+        if kind == CLASSES:
+            labels = [(s + n) % config.num_labels]
+        elif kind == MASKED:
             labels = [(5 * i + s) % config.vocab_size if i % 3 == 1 else -100 for i in range(n)]
         else:
             labels = ids[1:] + [-100]
@@ -52,13 +57,15 @@ def sequences(config, lengths, masked):
     return out
 
 
-def run(model, data, masked):
+def run(model, data, kind):
     """The summed loss, the logits of the labelled rows of the first sequence, and the gradients by name."""
     model.zero_grad()
     total, first = 0, None
     for ids, segments, labels in data:
-        extra = {"token_type_ids": torch.tensor([segments])} if masked else {}
-        logits = model(input_ids=torch.tensor([ids]), **extra).logits[0]
+        extra = {} if kind == CAUSAL else {"token_type_ids": torch.tensor([segments])}
+        logits = model(input_ids=torch.tensor([ids]), **extra).logits
+        if kind != CLASSES:
+            logits = logits[0]
         labels = torch.tensor(labels)
         total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
         if first is None:
@@ -67,7 +74,7 @@ def run(model, data, masked):
     return total.item(), first, {name: p.grad.detach().clone() for name, p in model.named_parameters()}
 
 
-def trace(model, config, masked):
+def trace(model, config, kind):
     """The mean losses of 50 updates by AdamW with clipping, in float32, on batches that change with the step."""
     torch.manual_seed(0)
     decays = [p for p in model.parameters() if p.dim() > 1]
@@ -75,9 +82,9 @@ def trace(model, config, masked):
     adam = torch.optim.AdamW([{"params": decays, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=2e-3)
     losses = []
     for step in range(50):
-        data = sequences(config, [4 + step % 7, 11, 2 + step % 3], masked)
+        data = sequences(config, [4 + step % 7, 11, 2 + step % 3], kind)
         labels = sum(l != -100 for _, _, ls in data for l in ls)
-        loss, _, _ = run(model, data, masked)
+        loss, _, _ = run(model, data, kind)
         for p in model.parameters():
             p.grad /= labels
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -86,20 +93,20 @@ def trace(model, config, masked):
     return losses
 
 
-def record(folder, name, config, cls, masked):
+def record(folder, name, config, cls, kind):
     config._attn_implementation = "eager"
     model = cls(config).eval().double()
     fill(model)
-    data = sequences(config, [9, 1, 14, 5], masked)
-    loss, logits, grads = run(model, data, masked)
-    loss32, _, grads32 = run(model.float(), data, masked)
+    data = sequences(config, [9, 1, 14, 5], kind)
+    loss, logits, grads = run(model, data, kind)
+    loss32, _, grads32 = run(model.float(), data, kind)
     error = sum(float((grads32[k].double() - g).square().sum()) for k, g in grads.items())
     size = sum(float(g.square().sum()) for g in grads.values())
     out = {
         "torch": torch.__version__, "transformers": transformers.__version__,
         "config": json.loads(config.to_json_string(use_diff=False)),
         "sequences": [{"ids": i, "segments": s, "labels": l} for i, s, l in data],
-        "trace": trace(model, config, masked),
+        "trace": trace(model, config, kind),
         "loss": loss, "loss_float32": loss32, "gradient_error_float32": (error / size) ** 0.5,
         "logits": list(logits.shape),
         "parameters": [{"name": k, "shape": list(p.shape)} for k, p in model.named_parameters()],
@@ -118,10 +125,14 @@ def main():
     torch.use_deterministic_algorithms(True)
     record(folder, "bert", transformers.BertConfig(
         vocab_size=37, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=24,
-    ), transformers.BertForMaskedLM, True)
+    ), transformers.BertForMaskedLM, MASKED)
     record(folder, "gpt2", transformers.GPT2Config(
         vocab_size=41, n_positions=20, n_embd=24, n_layer=2, n_head=3, bos_token_id=0, eos_token_id=0,
-    ), transformers.GPT2LMHeadModel, False)
+    ), transformers.GPT2LMHeadModel, CAUSAL)
+    record(folder, "classifier", transformers.BertConfig(
+        vocab_size=37, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=24, num_labels=3,
+        architectures=["BertForSequenceClassification"],
+    ), transformers.BertForSequenceClassification, CLASSES)
 
 
 main()

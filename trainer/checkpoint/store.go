@@ -62,7 +62,7 @@ func Save(run string, c Checkpoint, keep int) (string, error) {
 	if err := syncPath(parent); err != nil {
 		return "", err
 	}
-	if err := publish(final, run, c.Files); err != nil {
+	if err := publish(final, run, append(slices.Sorted(maps.Keys(c.Files)), WeightsFile)); err != nil {
 		return "", fmt.Errorf("put the model of step %d into %s: %w", c.State.Step, run, err)
 	}
 	return final, prune(parent, c.State.Step, keep)
@@ -131,8 +131,8 @@ func syncPath(path string) error {
 }
 
 // publish gives the files of the model in from a second name in run. Each one replaces its predecessor at once.
-func publish(from, run string, files map[string][]byte) error {
-	for _, name := range append(slices.Sorted(maps.Keys(files)), WeightsFile) {
+func publish(from, run string, names []string) error {
+	for _, name := range names {
 		temp := filepath.Join(run, tempPrefix+name)
 		if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -189,7 +189,12 @@ func prune(parent string, step int64, keep int) error {
 		return err
 	}
 	steps = slices.DeleteFunc(steps, func(s saved) bool { return s.step > step })
-	for _, s := range steps[min(keep, len(steps)):] {
+	return discard(parent, steps[min(keep, len(steps)):])
+}
+
+// discard removes checkpoints.
+func discard(parent string, steps []saved) error {
+	for _, s := range steps {
 		// Renamed first, so that a removal that is cut off leaves no half checkpoint.
 		gone := filepath.Join(parent, tempPrefix+filepath.Base(s.dir))
 		if err := os.Rename(s.dir, gone); err != nil {
@@ -200,6 +205,38 @@ func prune(parent string, step int64, keep int) error {
 		}
 	}
 	return nil
+}
+
+// Promote makes the checkpoint of a step, such as the one that an evaluation found best, the model of the run folder, and removes all others but the
+// newest, from which the run can go on. It returns the folder of the checkpoint.
+func Promote(run string, step int64) (string, error) {
+	parent := filepath.Join(run, checkpointsDir)
+	steps, err := list(parent)
+	if err != nil {
+		return "", err
+	}
+	at := slices.IndexFunc(steps, func(s saved) bool { return s.step == step })
+	if at < 0 {
+		return "", fmt.Errorf("promote step %d of %s: it has no such checkpoint", step, run)
+	}
+	best := steps[at]
+	if err := complete(best); err != nil {
+		return "", fmt.Errorf("promote step %d: %w", step, err)
+	}
+	entries, err := os.ReadDir(best.dir)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != StateFile {
+			names = append(names, e.Name())
+		}
+	}
+	if err := publish(best.dir, run, names); err != nil {
+		return "", fmt.Errorf("put the model of step %d into %s: %w", step, run, err)
+	}
+	return best.dir, discard(parent, slices.DeleteFunc(steps[1:], func(s saved) bool { return s.step == step }))
 }
 
 type saved struct {

@@ -273,3 +273,34 @@ func TestDecodeStateRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestPromote makes an older checkpoint the model of the run, and keeps it and the newest.
+func TestPromote(t *testing.T) {
+	run := t.TempDir()
+	for step := int64(10); step <= 40; step += 10 {
+		save(t, run, step, 0)
+	}
+	for _, step := range []int64{20, 20} { // again, as after a resume of a finished run
+		dir, err := Promote(run, step)
+		if err != nil || filepath.Base(dir) != "step-00000020" {
+			t.Fatalf("Promote = %s, %v", dir, err)
+		}
+		for _, name := range []string{ConfigFile, WeightsFile} {
+			a, errA := os.ReadFile(filepath.Join(dir, name))
+			b, errB := os.ReadFile(filepath.Join(run, name))
+			if err := errors.Join(errA, errB); err != nil || !slices.Equal(a, b) {
+				t.Errorf("%s is not that of the checkpoint: %v", name, err)
+			}
+		}
+		left, err := list(filepath.Join(run, checkpointsDir))
+		if err != nil || len(left) != 2 || left[0].step != 40 || left[1].step != 20 {
+			t.Errorf("left are %v, error %v", left, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(run, StateFile)); err == nil {
+		t.Error("the state of the training stands in the model folder")
+	}
+	if _, err := Promote(run, 30); err == nil || !strings.Contains(err.Error(), "no such checkpoint") {
+		t.Errorf("a checkpoint that is gone: %v", err)
+	}
+}

@@ -179,6 +179,20 @@ var networks = []network{
 		},
 	},
 	{
+		name: "pooled and dropped out",
+		graph: func(g *Graph, s *params.Set, rate float32) *Loss {
+			x := g.LayerNorm(g.Embed(Embedding{Token: s.Lookup("token"), Position: s.Lookup("position")}, 0), norm(s, "norm"), 0)
+			x = g.Linear(g.Gather(g.Dropout(x, rate)), Linear{Weights: ps(s, "head"), Biases: ps(s, "head.bias"), Activation: kernels.Tanh, Activated: true})
+			return g.CrossEntropy(g.Dropout(x, rate), s.Lookup("token"), s.Lookup("vocab.bias"))
+		},
+		reference: func(r *reference, rate float32) float64 {
+			x := r.embed("token", "position", "", testWidth, 0)
+			x = r.dropout(r.dropout(r.norm(x, "norm.gamma", "norm.beta", 1e-5), 0), rate)
+			x = r.linear(r.gather(x), "head", "head.bias", testWidth, false, math.Tanh)
+			return r.crossEntropy(r.dropout(x, rate), "token", "vocab.bias")
+		},
+	},
+	{
 		name: "a tensor with two readers",
 		graph: func(g *Graph, s *params.Set, rate float32) *Loss {
 			x := g.Embed(Embedding{Token: s.Lookup("token"), Position: s.Lookup("position")}, rate).Share()

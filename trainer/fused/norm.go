@@ -59,6 +59,38 @@ func (g *Graph) LayerNorm(x *Tensor, n Norm, rate float32) *Tensor {
 	})
 }
 
+// Dropout gives dropout(x), for places where no other operation brings it along, such as before a classifier.
+func (g *Graph) Dropout(x *Tensor, rate float32) *Tensor {
+	const kind = "Dropout"
+	drop := g.newDropout(kind, rate)
+	if g.err == nil && (!g.training || rate == 0) {
+		return x
+	}
+	if !g.use(kind, x, 0) {
+		return nil
+	}
+	axis, width := x.Axis, x.Width
+	spare := g.inherit(x)
+	out := g.bufferFrom(&spare, axis, width)
+	forward := func(in []G.Value) error {
+		return kernels.Dropout(g.pool, g.rows(axis)*width, out.data, floats(in[0]), g.mask(drop, rate))
+	}
+	return g.emit(kind, out, spare, G.Nodes{x.node}, trues(1), forward, func(output, grad *G.Node) (G.Nodes, error) {
+		up := g.grads[grad]
+		dx := up.buf
+		if dx == nil {
+			dx = g.bufferFrom(&up.spare, axis, width)
+		}
+		return g.backward(kind, output, grad, width, gradient{dx, up.spare.with(x.branch.memory())}, nil, func(grad G.Value) (G.Value, error) {
+			n := g.rows(axis) * width
+			if err := kernels.Dropout(g.pool, n, dx.data, floats(grad), g.mask(drop, rate)); err != nil {
+				return nil, err
+			}
+			return dx.value, x.branch.merge(g, dx.data, n)
+		})
+	})
+}
+
 // AddDropoutNorm ends a sublayer of a post-norm transformer: y = norm(x + dropout(sub + bias)), x being the beginning of the branch. bias may be
 // nil. The sum takes the place of sub.
 func (g *Graph) AddDropoutNorm(sub *Tensor, b *Branch, bias *params.Param, rate float32, n Norm) *Tensor {

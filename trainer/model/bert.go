@@ -64,7 +64,9 @@ func (c *BERTConfig) MarshalJSON() ([]byte, error) { return c.JSON() }
 func (c *BERTConfig) JSON() ([]byte, error) { return writeFields(&c.bertFields, c.Extra) }
 
 // Limits says which inputs the model takes.
-func (c *BERTConfig) Limits() Limits { return Limits{c.VocabSize, c.MaxPositions, c.TypeVocabSize} }
+func (c *BERTConfig) Limits() Limits {
+	return Limits{Vocabulary: c.VocabSize, Positions: c.MaxPositions, Segments: c.TypeVocabSize}
+}
 
 // Validate returns an error that names a field whose value can't be run.
 func (c *BERTConfig) Validate() error {
@@ -94,6 +96,16 @@ func (c *BERTConfig) Validate() error {
 // is that of the word embeddings, and has no place of its own; neither has a pooler, which language modelling does not use.
 func (c *BERTConfig) Specs() []params.Spec {
 	h := c.HiddenSize
+	specs := c.encoderSpecs()
+	specs.linear("cls.predictions.transform.dense", h, h)
+	specs.norm("cls.predictions.transform.LayerNorm", h)
+	specs.vector("cls.predictions.bias", c.VocabSize)
+	return specs
+}
+
+// encoderSpecs lists the parameters that all heads share.
+func (c *BERTConfig) encoderSpecs() specs {
+	h := c.HiddenSize
 	var specs specs
 	specs.matrix("bert.embeddings.word_embeddings.weight", c.VocabSize, h)
 	specs.matrix("bert.embeddings.position_embeddings.weight", c.MaxPositions, h)
@@ -113,15 +125,19 @@ func (c *BERTConfig) Specs() []params.Spec {
 		specs.linear(layer+"output.dense", h, c.IntermediateSize)
 		specs.norm(layer+"output.LayerNorm", h)
 	}
-	specs.linear("cls.predictions.transform.dense", h, h)
-	specs.norm("cls.predictions.transform.LayerNorm", h)
-	specs.vector("cls.predictions.bias", c.VocabSize)
 	return specs
 }
 
 func bertLayer(i int) string { return fmt.Sprintf("bert.encoder.layer.%d.", i) }
 
 func (c *BERTConfig) build(g *fused.Graph, s *params.Set) *fused.Tensor {
+	x := g.Gather(c.encode(g, s))
+	x = g.Linear(x, activated(linear(s, "cls.predictions.transform.dense"), activations[c.HiddenAct]))
+	return g.LayerNorm(x, norm(s, "cls.predictions.transform.LayerNorm", float32(c.LayerNormEps)), 0)
+}
+
+// encode adds the layers that all heads share, up to the last hidden state of each token.
+func (c *BERTConfig) encode(g *fused.Graph, s *params.Set) *fused.Tensor {
 	act := activations[c.HiddenAct]
 	eps := float32(c.LayerNormEps)
 	x := g.Embed(fused.Embedding{
@@ -141,8 +157,7 @@ func (c *BERTConfig) build(g *fused.Graph, s *params.Set) *fused.Tensor {
 		y = g.Linear(x, activated(linear(s, layer+"intermediate.dense"), act))
 		x = c.end(g, s, y, branch, layer+"output", eps)
 	}
-	x = g.Linear(g.Gather(x), activated(linear(s, "cls.predictions.transform.dense"), act))
-	return g.LayerNorm(x, norm(s, "cls.predictions.transform.LayerNorm", eps), 0)
+	return x
 }
 
 // end closes a sublayer: norm(x + dropout(dense(y))).

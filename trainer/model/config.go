@@ -20,7 +20,8 @@ type Extra map[string]json.RawMessage
 // transformers; unknown ones are kept. The result is valid.
 func ReadConfig(data []byte) (Config, error) {
 	var kind struct {
-		ModelType string `json:"model_type"`
+		ModelType     string   `json:"model_type"`
+		Architectures []string `json:"architectures"`
 	}
 	if err := json.Unmarshal(data, &kind); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -29,6 +30,9 @@ func ReadConfig(data []byte) (Config, error) {
 	switch kind.ModelType {
 	case "bert":
 		c = DefaultBERT()
+		if slices.Contains(kind.Architectures, classifierArchitecture) {
+			c = &BERTClassifierConfig{BERTConfig: *DefaultBERT()}
+		}
 	case "gpt2":
 		c = DefaultGPT2()
 	case "":

@@ -55,7 +55,7 @@ func TestConfigKeepsFields(t *testing.T) {
 		})
 	}
 	gpt2, _ := ReadConfig([]byte(configs["gpt2"]))
-	if l := gpt2.Limits(); l != (Limits{1000, 512, 1}) {
+	if l := gpt2.Limits(); l != (Limits{Vocabulary: 1000, Positions: 512, Segments: 1}) {
 		t.Errorf("limits %+v", l)
 	}
 }

@@ -66,7 +66,9 @@ func (c *GPT2Config) MarshalJSON() ([]byte, error) { return c.JSON() }
 func (c *GPT2Config) JSON() ([]byte, error) { return writeFields(&c.gpt2Fields, c.Extra) }
 
 // Limits says which inputs the model takes.
-func (c *GPT2Config) Limits() Limits { return Limits{c.VocabSize, c.Positions, 1} }
+func (c *GPT2Config) Limits() Limits {
+	return Limits{Vocabulary: c.VocabSize, Positions: c.Positions, Segments: 1}
+}
 
 func (c *GPT2Config) inner() int {
 	if c.Inner == nil {

@@ -1,11 +1,13 @@
-// Package model holds the architectures: BERT for masked language modelling and GPT-2 for causal language modelling, as Hugging Face
-// transformers defines BertForMaskedLM and GPT2LMHeadModel. Parameters have the names, shapes and layouts of their checkpoints.
+// Package model holds the architectures: BERT for masked language modelling and for the classification of sequences, and GPT-2 for causal
+// language modelling, as Hugging Face transformers defines BertForMaskedLM, BertForSequenceClassification and GPT2LMHeadModel. Parameters
+// have the names, shapes and layouts of their checkpoints.
 //
-// [ReadConfig] reads a config.json, or a program fills a [BERTConfig] or [GPT2Config]; [New] makes the [Network], whose weights are zero
-// until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without padding:
+// [ReadConfig] reads a config.json, or a program fills a [BERTConfig], [BERTClassifierConfig] or [GPT2Config]; [New] makes the [Network],
+// whose weights are zero until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without padding:
 //
-//	Loss    forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
-//	Logits  the scores of the vocabulary at chosen positions
+//	Loss      forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
+//	Logits    the scores of the vocabulary at chosen positions, of a language model
+//	Classify  the scores of the classes of each sequence, of a classifier
 //
 // Each way of running has its own graph over the same weights, built when it is first used. Results are the same bits for any number
 // of threads.
@@ -23,7 +25,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
-// Config is the configuration of one of the architectures: [BERTConfig] or [GPT2Config].
+// Config is the configuration of one of the architectures: [BERTConfig], [BERTClassifierConfig] or [GPT2Config].
 type Config interface {
 	// Validate returns an error that names a field whose value this package can't run, if there is one.
 	Validate() error
@@ -34,9 +36,9 @@ type Config interface {
 	// Limits says which inputs the model takes.
 	Limits() Limits
 
-	// build adds the network to g, up to the hidden state from which the vocabulary at Batch.Rows is predicted.
+	// build adds the network to g, up to the hidden state from which the vocabulary, or the class, at Batch.Rows is predicted.
 	build(g *fused.Graph, s *params.Set) *fused.Tensor
-	// decoder is the table of embeddings that predicts, and the bias of each entry, or nil.
+	// decoder is the table that predicts, a row for each entry of the vocabulary or each class, and the bias of each, or nil.
 	decoder(s *params.Set) (table, bias *params.Param)
 	// initial says how a parameter starts.
 	initial(p *params.Param) initial
@@ -47,6 +49,7 @@ type Limits struct {
 	Vocabulary int // ids and labels lie below
 	Positions  int // tokens of a sequence, at most
 	Segments   int // segments lie below
+	Classes    int // targets of sequences lie below; 0 for a model of tokens
 }
 
 // Network is a model with its weights. It satisfies trainer.Model. It is not safe for concurrent use.
@@ -114,24 +117,22 @@ func (n *Network) Close() error {
 	return errors.Join(errs...)
 }
 
-// Loss runs b and returns the sum of the cross-entropies, in nats, at the positions whose label is not schemas.IgnoreLabel, and their number. With
+// Loss runs b and returns the sum of the cross-entropies, in nats, at the positions whose label is not schemas.IgnoreLabel, and their number; a
+// classifier has one target for each sequence in their place. With
 // o.Train dropout is on and the gradient of o.Scale times the sum is added to Params().Grads; o.Scale must then not be 0. A batch without
 // labels has the loss 0 and no gradient. An input that the model does not take is an error that names it.
 func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.StepOptions) (sum float64, labels int, err error) {
 	if err := n.limits.check(b); err != nil {
 		return 0, 0, err
 	}
-	if len(b.Labels) != len(b.IDs) {
-		return 0, 0, fmt.Errorf("minibatch %d has %d labels for %d tokens", b.Step, len(b.Labels), len(b.IDs))
-	}
 	n.load(b)
-	for i, label := range b.Labels {
-		if label != schemas.IgnoreLabel {
-			if label < 0 || int(label) >= n.limits.Vocabulary {
-				return 0, 0, fmt.Errorf("minibatch %d: token %d has the label %d, outside the vocabulary of %d entries", b.Step, i, label, n.limits.Vocabulary)
-			}
-			n.batch.Rows, n.batch.Labels = append(n.batch.Rows, int32(i)), append(n.batch.Labels, label)
-		}
+	if n.limits.Classes > 0 {
+		err = n.loadTargets(b)
+	} else {
+		err = n.loadLabels(b)
+	}
+	if err != nil {
+		return 0, 0, err
 	}
 	if len(n.batch.Rows) == 0 {
 		return 0, 0, nil
@@ -154,6 +155,9 @@ func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.Step
 // Logits runs b without dropout and returns one number for each entry of the vocabulary, for each of rows, which index b.IDs. The result
 // is valid until the next call. Labels may be nil.
 func (n *Network) Logits(ctx context.Context, b *schemas.Minibatch, rows []int32) ([]float32, error) {
+	if n.limits.Classes > 0 {
+		return nil, errors.New("logits: the model classifies sequences: it has none for tokens")
+	}
 	if err := n.limits.check(b); err != nil {
 		return nil, err
 	}
@@ -167,6 +171,25 @@ func (n *Network) Logits(ctx context.Context, b *schemas.Minibatch, rows []int32
 	}
 	n.load(b)
 	n.batch.Rows = append(n.batch.Rows, rows...)
+	return n.predict(ctx)
+}
+
+// Classify runs b without dropout and returns one number for each class, for each sequence of b: the logits of BertForSequenceClassification.
+// The result is valid until the next call. Targets may be nil.
+func (n *Network) Classify(ctx context.Context, b *schemas.Minibatch) ([]float32, error) {
+	if n.limits.Classes == 0 {
+		return nil, errors.New("classify: the model predicts tokens: it has no classes")
+	}
+	if err := n.limits.check(b); err != nil {
+		return nil, err
+	}
+	n.load(b)
+	n.batch.Rows = append(n.batch.Rows, b.CuSeqlens[:len(b.CuSeqlens)-1]...)
+	return n.predict(ctx)
+}
+
+// predict runs the loaded rows.
+func (n *Network) predict(ctx context.Context) ([]float32, error) {
 	p, err := n.program(prediction)
 	if err != nil {
 		return nil, err
@@ -175,6 +198,40 @@ func (n *Network) Logits(ctx context.Context, b *schemas.Minibatch, rows []int32
 		return nil, fmt.Errorf("logits: %w", err)
 	}
 	return p.logits.Floats(), nil
+}
+
+// loadLabels takes the labelled tokens of b as rows.
+func (n *Network) loadLabels(b *schemas.Minibatch) error {
+	if len(b.Labels) != len(b.IDs) {
+		return fmt.Errorf("minibatch %d has %d labels for %d tokens", b.Step, len(b.Labels), len(b.IDs))
+	}
+	for i, label := range b.Labels {
+		if label == schemas.IgnoreLabel {
+			continue
+		}
+		if label < 0 || int(label) >= n.limits.Vocabulary {
+			return fmt.Errorf("minibatch %d: token %d has the label %d, outside the vocabulary of %d entries", b.Step, i, label, n.limits.Vocabulary)
+		}
+		n.batch.Rows, n.batch.Labels = append(n.batch.Rows, int32(i)), append(n.batch.Labels, label)
+	}
+	return nil
+}
+
+// loadTargets takes the first tokens of the sequences of b that have a target as rows: the place of [CLS].
+func (n *Network) loadTargets(b *schemas.Minibatch) error {
+	if sequences := len(b.CuSeqlens) - 1; len(b.Targets) != sequences {
+		return fmt.Errorf("minibatch %d has %d targets for %d sequences", b.Step, len(b.Targets), sequences)
+	}
+	for i, target := range b.Targets {
+		if target == schemas.IgnoreLabel {
+			continue
+		}
+		if target < 0 || int(target) >= n.limits.Classes {
+			return fmt.Errorf("minibatch %d: sequence %d has the target %d, outside the %d classes of the model", b.Step, i, target, n.limits.Classes)
+		}
+		n.batch.Rows, n.batch.Labels = append(n.batch.Rows, b.CuSeqlens[i]), append(n.batch.Labels, target)
+	}
+	return nil
 }
 
 // load makes n.batch a view of b, with no rows yet.

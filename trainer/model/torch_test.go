@@ -107,13 +107,19 @@ func (r *recording) network(t *testing.T, threads int) *Network {
 	return n
 }
 
-func minibatch(sequences ...sequence) *schemas.Minibatch {
+// minibatch puts sequences together. With classes, the one label of each is that of the sequence.
+func minibatch(classes bool, sequences ...sequence) *schemas.Minibatch {
 	b := &schemas.Minibatch{CuSeqlens: []int32{0}}
 	for _, s := range sequences {
 		for i := range s.IDs {
 			b.Positions = append(b.Positions, int32(i))
 		}
-		b.IDs, b.Labels, b.Segments = append(b.IDs, s.IDs...), append(b.Labels, s.Labels...), append(b.Segments, s.Segments...)
+		b.IDs, b.Segments = append(b.IDs, s.IDs...), append(b.Segments, s.Segments...)
+		if classes {
+			b.Targets = append(b.Targets, s.Labels...)
+		} else {
+			b.Labels = append(b.Labels, s.Labels...)
+		}
 		b.CuSeqlens = append(b.CuSeqlens, int32(len(b.IDs)))
 	}
 	return b
@@ -139,22 +145,28 @@ func relative(a, b []float32) float64 {
 	return math.Sqrt(diff / size)
 }
 
-var recordings = []string{"bert", "gpt2"}
+var recordings = []string{"bert", "gpt2", "classifier"}
 
 // TestNumbersOfPyTorch compares loss, logits and all gradients with those that PyTorch computed in float64 for the model of transformers.
 func TestNumbersOfPyTorch(t *testing.T) {
 	for _, name := range recordings {
 		t.Run(name, func(t *testing.T) {
 			r := readRecording(t, name)
-			n, b := r.network(t, 2), minibatch(r.Sequences...)
+			n := r.network(t, 2)
+			b := minibatch(n.limits.Classes > 0, r.Sequences...)
 			sum, labels, err := n.Loss(t.Context(), b, trainer.StepOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := len(labelled(b, len(b.IDs))); labels != want || math.Abs(sum-r.Loss) > 1e-6*r.Loss {
+			if want := int(b.LabelCount()); labels != want || math.Abs(sum-r.Loss) > 1e-6*r.Loss {
 				t.Errorf("loss %.9g of %d labels, want %.9g of %d", sum, labels, r.Loss, want)
 			}
-			logits, err := n.Logits(t.Context(), b, labelled(b, r.Logits[0]))
+			var logits []float32
+			if n.limits.Classes > 0 {
+				logits, err = n.Classify(t.Context(), minibatch(true, r.Sequences[0]))
+			} else {
+				logits, err = n.Logits(t.Context(), b, labelled(b, r.Logits[0]))
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,8 +207,8 @@ func TestTrainingOfPyTorch(t *testing.T) {
 			}
 			var worst float64
 			for step, want := range r.Trace {
-				b := minibatch(recordedSequence(n.Config(), 0, 4+step%7), recordedSequence(n.Config(), 1, 11), recordedSequence(n.Config(), 2, 2+step%3))
-				sum, labels, err := n.Loss(t.Context(), b, trainer.StepOptions{Train: true, Step: int64(step), Scale: 1 / float32(len(labelled(b, len(b.IDs))))})
+				b := minibatch(n.limits.Classes > 0, recordedSequence(n.Config(), 0, 4+step%7), recordedSequence(n.Config(), 1, 11), recordedSequence(n.Config(), 2, 2+step%3))
+				sum, labels, err := n.Loss(t.Context(), b, trainer.StepOptions{Train: true, Step: int64(step), Scale: 1 / float32(b.LabelCount())})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -220,21 +232,26 @@ func TestTrainingOfPyTorch(t *testing.T) {
 // recordedSequence is the formula for sequence s, of n tokens.
 func recordedSequence(c Config, s, n int) sequence {
 	vocabulary := c.Limits().Vocabulary
-	_, masked := c.(*BERTConfig)
+	_, causal := c.(*GPT2Config)
+	classes := c.Limits().Classes
+	masked := !causal && classes == 0
 	var out sequence
 	for i := range n {
 		out.IDs = append(out.IDs, uint32(1+(7*i+13*s+i*i)%(vocabulary-1)))
 		out.Labels = append(out.Labels, schemas.IgnoreLabel)
 		out.Segments = append(out.Segments, 0)
-		if masked && 2*i >= n {
+		if !causal && 2*i >= n {
 			out.Segments[i] = 1
 		}
 		if masked && i%3 == 1 {
 			out.Labels[i] = int32((5*i + s) % vocabulary)
 		}
-		if !masked && i > 0 {
+		if causal && i > 0 {
 			out.Labels[i-1] = int32(out.IDs[i])
 		}
+	}
+	if classes > 0 {
+		out.Labels = []int32{int32((s + n) % classes)}
 	}
 	return out
 }
@@ -243,6 +260,8 @@ func withoutDropout(c Config) {
 	switch c := c.(type) {
 	case *BERTConfig:
 		c.HiddenDropout, c.AttentionDropout = 0, 0
+	case *BERTClassifierConfig:
+		withoutDropout(&c.BERTConfig)
 	case *GPT2Config:
 		c.ResidualDropout, c.EmbeddingDropout, c.AttentionDropout = 0, 0, 0
 	}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shardmill/shardmill/datasets/tasks"
+	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/trainer"
+	"github.com/shardmill/shardmill/trainer/checkpoint"
+	"github.com/shardmill/shardmill/trainer/kernels"
+	"github.com/shardmill/shardmill/trainer/metrics"
+	"github.com/shardmill/shardmill/trainer/model"
+	"github.com/shardmill/shardmill/trainer/optim"
+)
+
+// finetune is the command with its flags.
+type finetune struct {
+	task        string
+	model       string // folder
+	train, eval string // files
+	out         string
+	labelled    labelledFlags
+	examples    int
+	fromScratch bool
+	metric      string
+	epochs      int64
+	sequences   int
+	warmup      float64
+	threads     int
+	progress    string
+	options     trainer.Options
+
+	tokenizer *tokenizers.Tokenizer
+}
+
+// lossMetric chooses the best model by the lowest loss.
+const lossMetric = "loss"
+
+var finetuneMetrics = []string{metrics.Accuracy, metrics.F1, metrics.MacroF1, metrics.Matthews, lossMetric}
+
+func newFinetune(args []string) *cobra.Command {
+	var t finetune
+	cmd := &cobra.Command{
+		Use:   "finetune --model DIR --train FILE --eval FILE --out DIR",
+		Short: "Adapt a BERT to label texts or pairs of texts",
+		Long: `finetune trains a BERT to give each text, or pair of texts, one label. It starts from the encoder of --model, such as one that pretrain
+made, with a new head at random; from a model with labels it takes the head along.
+
+Files end in .tsv (quotes are plain characters), .csv or .jsonl. Without --eval the model of the last epoch is the result, else that of the
+epoch with the best --metric; the folder of --out is then its model folder, with metrics.jsonl beside it. The first Ctrl-C or SIGTERM saves
+and ends; --resume goes on, to the same bits that an undisturbed run would have reached. The same seed gives the same model on any number
+of threads.
+` + exitCodes,
+		Example: `  train finetune --model bert --train train.tsv --eval dev.tsv --text-field sentence --out sst2 --epochs 3
+  train finetune --model bert --train train.csv --eval dev.csv --text-field premise --pair-field hypothesis --out rte --metric matthews
+  train finetune --model bert --train train.tsv --eval dev.tsv --text-field sentence --out scratch --from-scratch`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := t.validate(cmd); err != nil {
+				return err
+			}
+			err := t.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			var interrupted *trainer.Interrupted
+			if errors.As(err, &interrupted) {
+				return fmt.Errorf("%w; go on with:\n  %s", err, resumeCommand(args))
+			}
+			return err
+		},
+	}
+	t.flags(cmd)
+	return cmd
+}
+
+func (t *finetune) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&t.task, "task", string(classification), "what to learn: classification")
+	f.StringVar(&t.model, "model", "", "model folder to start from")
+	f.StringVar(&t.train, "train", "", "file of examples to learn from")
+	f.StringVar(&t.eval, "eval", "", "file of examples to measure on after each epoch")
+	f.StringVar(&t.out, "out", "", "folder for model, checkpoints and metrics")
+	f.BoolVar(&t.options.Resume, "resume", false, "go on from the newest checkpoint in --out; begin if there is none")
+	t.labelled.flags(cmd, "label")
+	f.IntVar(&t.examples, "train-examples", 0, "learn from this many examples, chosen by seed; 0 means all")
+	f.BoolVar(&t.fromScratch, "from-scratch", false, "random weights instead of those of --model, to see what these are worth")
+	f.StringVar(&t.metric, "metric", metrics.Accuracy, "what makes the best epoch: "+strings.Join(finetuneMetrics, ", "))
+
+	f.Int64Var(&t.epochs, "epochs", 3, "times that each example is learned from")
+	f.IntVar(&t.sequences, "batch-size", 32, "examples in a minibatch")
+	f.IntVar(&t.labelled.length, "seq-len", 0, "longest sequence in tokens, what is over is cut off; 0 means what the model takes, up to 128")
+	f.Float64Var(&t.options.Schedule.Peak, "lr", 5e-5, "highest learning rate; small models want more")
+	f.StringVar(&t.options.Schedule.Shape, "schedule", optim.Linear, "learning rate after the warm-up: linear, cosine or constant")
+	f.Float64Var(&t.warmup, "warmup", 0.1, "share of the updates with a rising learning rate")
+	f.Float64Var(&t.options.AdamW.WeightDecay, "weight-decay", 0.01, "decay of AdamW")
+	f.Float64Var(&t.options.MaxNorm, "clip", 1, "largest norm of the gradients; 0 means any")
+
+	f.Uint64Var(&t.options.Seed, "seed", 0, "seed of the new head, the choice and order of examples, and dropout")
+	f.IntVar(&t.threads, "threads", 0, "threads; 0 means all processors")
+	f.StringVar(&t.progress, "progress", progressPlain, "plain, json or none, on standard error")
+}
+
+// validate finds what is wrong with the flags alone.
+func (t *finetune) validate(cmd *cobra.Command) error {
+	if err := required(cmd, "model", "train", "out"); err != nil {
+		return err
+	}
+	switch {
+	case t.task != string(classification):
+		return usagef("--task %q is not known; there is classification", t.task)
+	case t.labelled.fields.Label == "":
+		return usagef("--label-field is empty: there would be nothing to learn")
+	case !slices.Contains(finetuneMetrics, t.metric):
+		return usagef("--metric %q is none of %s", t.metric, strings.Join(finetuneMetrics, ", "))
+	case t.examples < 0:
+		return usagef("--train-examples %d: give at least 1, or 0 for all", t.examples)
+	case t.epochs < 1 || t.epochs > 1<<20:
+		return usagef("--epochs %d is outside 1..%d", t.epochs, 1<<20)
+	case t.sequences < 1:
+		return usagef("--batch-size %d: give at least 1", t.sequences)
+	case !(t.warmup >= 0 && t.warmup < 1):
+		return usagef("--warmup %v is outside 0 to less than 1", t.warmup)
+	}
+	if err := t.labelled.validate(); err != nil {
+		return err
+	}
+	return validateThreads(t.threads)
+}
+
+// run trains.
+func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	set, err := tasks.Read(t.train, t.labelled.fields)
+	if err != nil {
+		return err
+	}
+	config, labels, err := t.configuration(set)
+	if err != nil {
+		return err
+	}
+	if t.tokenizer, err = folderTokenizer(t.model, config); err != nil {
+		return err
+	}
+	if t.examples > 0 {
+		if set, err = tasks.Subset(set, t.examples, t.options.Seed); err != nil {
+			return fmt.Errorf("--train-examples: %s: %w", t.train, err)
+		}
+	}
+	train, cut, err := t.batches(t.train, set, config, labels, tasks.Options{BatchSequences: t.sequences, Shuffle: true, Seed: t.options.Seed})
+	if err != nil {
+		return err
+	}
+	if err := t.complete(config, train); err != nil {
+		return err
+	}
+	show, err := newProgress(stderr, t.progress, t.options.Steps, time.Now)
+	if err != nil {
+		return err
+	}
+	pool := kernels.NewPool(threadCount(t.threads))
+	defer pool.Close()
+	network, err := t.network(config, pool, show)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, network)
+	if err := t.evaluation(network, labels); err != nil {
+		return err
+	}
+	show.note("%d parameters, %d examples (%d cut to %d tokens) of %d labels, %d threads", network.Params().Count(), len(set), cut,
+		t.labelled.length, len(labels.Names), pool.Threads())
+	t.options.Hooks = trainer.Hooks{OnResume: show.resumed, OnStep: show.step, OnEval: show.eval, OnCheckpoint: show.saved}
+	show.start(0)
+	result, err := trainer.Train(ctx, pool, network, train, nil, t.options)
+	if err != nil {
+		return err
+	}
+	return t.finish(stdout, result)
+}
+
+// configuration describes the model: that of the folder with a head for the labels of the set, or with its own head.
+func (t *finetune) configuration(set []tasks.Example) (*model.BERTClassifierConfig, *tasks.Labels, error) {
+	path := filepath.Join(t.model, checkpoint.ConfigFile)
+	c, err := readConfig(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch c := c.(type) {
+	case *model.BERTClassifierConfig:
+		labels, err := tasks.NewLabels(c.Labels)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return c, labels, nil
+	case *model.BERTConfig:
+		labels, err := tasks.FindLabels(set)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", t.train, err)
+		}
+		return model.NewBERTClassifier(c, labels.Names), labels, nil
+	}
+	return nil, nil, fmt.Errorf("%s is not a BERT: only these can be fine-tuned here", path)
+}
+
+// batches makes minibatches of a set that was read from file, and tells how many examples were cut.
+func (t *finetune) batches(file string, set []tasks.Example, c *model.BERTClassifierConfig, labels *tasks.Labels, o tasks.Options) (*tasks.Batches, int, error) {
+	e, err := t.labelled.encoder(t.tokenizer, c.Limits())
+	if err != nil {
+		return nil, 0, err
+	}
+	t.labelled.length = e.template.MaxTokens
+	targets, err := labels.Targets(file, set)
+	if err != nil {
+		return nil, 0, err
+	}
+	sequences, cut, err := e.sequences(file, set, targets)
+	if err != nil {
+		return nil, 0, err
+	}
+	b, err := tasks.NewBatches(sequences, o)
+	return b, cut, err
+}
+
+// network makes the model and its first weights.
+func (t *finetune) network(c *model.BERTClassifierConfig, pool *kernels.Pool, show *progress) (*model.Network, error) {
+	n, err := model.New(c, pool)
+	if err != nil {
+		return nil, err
+	}
+	n.Initialize(t.options.Seed)
+	if t.fromScratch {
+		return n, nil
+	}
+	if err := initialWeights(t.model, n, show); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// evaluation lets the run measure on the examples of --eval.
+func (t *finetune) evaluation(n *model.Network, labels *tasks.Labels) error {
+	if t.eval == "" {
+		return nil
+	}
+	classes := len(labels.Names)
+	if t.metric == metrics.F1 && classes != 2 {
+		return usagef("--metric f1 is for two labels, these are %d: choose macro_f1", classes)
+	}
+	set, err := tasks.Read(t.eval, t.labelled.fields)
+	if err != nil {
+		return err
+	}
+	batches, _, err := t.batches(t.eval, set, n.Config().(*model.BERTClassifierConfig), labels, tasks.Options{BatchSequences: evalSequences})
+	if err != nil {
+		return err
+	}
+	t.options.Evaluate = func(ctx context.Context) (trainer.EvalMetrics, error) {
+		m, _, err := trainer.EvaluateClassifier(ctx, n, batches, classes)
+		return m, err
+	}
+	return nil
+}
+
+// evalSequences is the size of minibatches without gradients. It decides about speed alone.
+const evalSequences = 64
+
+// complete fills in the options that depend on model and data.
+func (t *finetune) complete(c *model.BERTClassifierConfig, train *tasks.Batches) error {
+	o := &t.options
+	o.Steps, o.EvalEvery, o.CheckpointEvery = t.epochs*train.PerEpoch(), train.PerEpoch(), train.PerEpoch()
+	o.Schedule.Steps = o.Steps
+	o.Schedule.WarmupSteps = int64(math.Ceil(t.warmup * float64(o.Steps)))
+	o.Dir = t.out
+	content, err := c.JSON()
+	if err != nil {
+		return err
+	}
+	tokenizer, err := tokenizerConfig(t.tokenizer, c.Limits().Positions)
+	if err != nil {
+		return err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, content); err != nil {
+		return err
+	}
+	o.Settings = map[string]string{"model": compact.String(), "from scratch": strconv.FormatBool(t.fromScratch)}
+	o.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: t.tokenizer.Raw(), checkpoint.TokenizerConfigFile: tokenizer}
+	if err := o.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// finish makes the best epoch the model of the folder and tells about it.
+func (t *finetune) finish(w io.Writer, r trainer.Result) error {
+	if t.options.Evaluate == nil {
+		if _, err := checkpoint.Promote(t.out, r.Step); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(w, "trained %d epochs, %d steps; the model is in %s\n", t.epochs, r.Step, t.out)
+		return err
+	}
+	evals, err := trainer.Evaluations(t.out)
+	if err != nil {
+		return err
+	}
+	best := t.best(evals)
+	if _, err := checkpoint.Promote(t.out, best.Step); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "trained %d epochs, %d steps; the best by %s is epoch %d: %s; its model is in %s\n",
+		t.epochs, r.Step, t.metric, best.Step/t.options.EvalEvery, scoresText(best), t.out)
+	return err
+}
+
+// best is the evaluation with the highest metric, or the lowest loss: the first of these.
+func (t *finetune) best(evals []trainer.EvalMetrics) trainer.EvalMetrics {
+	value := func(m trainer.EvalMetrics) float64 {
+		if t.metric == lossMetric {
+			return -m.EvalLoss
+		}
+		return m.Scores[t.metric]
+	}
+	best := evals[0]
+	for _, m := range evals[1:] {
+		if value(m) > value(best) {
+			best = m
+		}
+	}
+	return best
+}
