@@ -22,7 +22,7 @@ const (
 )
 
 func objectiveOf(c model.Config) objective {
-	if _, ok := c.(*model.GPT2Config); ok {
+	if _, ok := c.(model.Causal); ok {
 		return causal
 	}
 	return masked

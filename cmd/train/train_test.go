@@ -139,6 +139,12 @@ func TestUse(t *testing.T) {
 	if a != b {
 		t.Errorf("%q, then %q", a, b)
 	}
+	// What is streamed is the text of --json.
+	whole, _ := do(t, append(ask, "--json")...)
+	var said struct{ Text string }
+	if err := json.Unmarshal([]byte(whole), &said); err != nil || strings.TrimRight(said.Text, "\n")+"\n" != a {
+		t.Errorf("%q, then %q, error %v", a, said.Text, err)
+	}
 }
 
 // stopAfter ends a run once it has told about a step.

@@ -6,6 +6,7 @@
 //
 //	Loss    forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
 //	Logits  the scores of the vocabulary at chosen positions
+//	Decode  the scores after a sequence that grows, with keys and values kept between calls
 //
 // Each way of running has its own graph over the same weights, built when it is first used. Results are the same bits for any number
 // of threads.
@@ -56,10 +57,11 @@ type Network struct {
 	pool     *kernels.Pool
 	set      *params.Set
 	batch    fused.Batch
+	decoded  schemas.Minibatch // of Decode
 	programs [modes]*program
 }
 
-var _ trainer.Model = (*Network)(nil)
+var _ trainer.Decoder = (*Network)(nil)
 
 // mode is a way of running a network, which has a graph of its own.
 type mode int
@@ -68,6 +70,7 @@ const (
 	training mode = iota
 	evaluation
 	prediction
+	decoding
 	modes
 )
 
@@ -188,10 +191,13 @@ func (n *Network) program(m mode) (*program, error) {
 	if p := n.programs[m]; p != nil {
 		return p, nil
 	}
-	p := &program{graph: fused.NewGraph(n.pool, m == training)}
+	p := new(program)
+	if p.graph = fused.NewGraph(n.pool, m == training); m == decoding {
+		p.graph = fused.NewDecodingGraph(n.pool)
+	}
 	hidden := n.config.build(p.graph, n.set)
 	table, bias := n.config.decoder(n.set)
-	if m == prediction {
+	if m == prediction || m == decoding {
 		p.logits = p.graph.Logits(hidden, table, bias)
 	} else {
 		p.loss = p.graph.CrossEntropy(hidden, table, bias)
