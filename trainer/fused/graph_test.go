@@ -44,6 +44,8 @@ func testSet(t *testing.T, seed uint64) *params.Set {
 		{Name: "upT", Shape: []int{h, testInner}}, {Name: "downT", Shape: []int{testInner, h}},
 		{Name: "norm2.gamma", Shape: []int{h}}, {Name: "norm2.beta", Shape: []int{h}},
 		{Name: "head", Shape: []int{h, h}}, {Name: "head.bias", Shape: []int{h}},
+		{Name: "k1", Shape: []int{h / 3, h}}, {Name: "v1", Shape: []int{h / 3, h}},
+		{Name: "gate", Shape: []int{testInner, h}},
 		{Name: "vocab.bias", Shape: []int{testVocab}},
 	}
 	s, err := params.NewSet(specs)
@@ -176,6 +178,35 @@ var networks = []network{
 			y = r.linear(x, "proj", "proj.bias", h, false, geluErf)
 			x = r.norm(r.addDropout(x, y, "", rate), "norm1.gamma", "norm1.beta", 1e-5)
 			return r.crossEntropy(r.gather(x), "token", "")
+		},
+	},
+	{
+		name: "rotary, grouped heads, gated",
+		graph: func(g *Graph, s *params.Set, rate float32) *Loss {
+			turn := g.NewRotator(Rotary{Heads: 4, Size: 4, Theta: 100})
+			x := g.Embed(Embedding{Token: s.Lookup("token")}, 0)
+			b := g.Branch(x)
+			y := g.RMSNorm(x, s.Lookup("norm.gamma"), 1e-5)
+			y = g.Rotate(g.Linear(y, Linear{Weights: ps(s, "q", "k1", "v1")}), turn)
+			y = g.Attention(y, Attention{Heads: 3, KVHeads: 1, Causal: true, Dropout: rate})
+			x = g.AddDropout(g.Linear(y, Linear{Weights: ps(s, "proj")}), b, nil, 0)
+			b = g.Branch(x)
+			y = g.RMSNorm(x, s.Lookup("norm1.gamma"), 1e-5)
+			y = g.SwiGLU(g.Linear(y, Linear{Weights: ps(s, "gate", "up")}))
+			x = g.AddDropout(g.Linear(y, Linear{Weights: ps(s, "down")}), b, nil, rate)
+			return g.CrossEntropy(g.RMSNorm(g.Gather(x), s.Lookup("norm2.gamma"), 1e-5), s.Lookup("token"), nil)
+		},
+		reference: func(r *reference, rate float32) float64 {
+			h := testWidth
+			x := r.embed("token", "", "", h, 0)
+			y := r.rmsNorm(x, "norm.gamma", 1e-5)
+			y = beside(r.linear(y, "q", "", h, false, nil), r.linear(y, "k1", "", h/3, false, nil), r.linear(y, "v1", "", h/3, false, nil))
+			y = r.groupedAttention(r.rotate(y, 4, 4, 100), 3, 1, true, rate)
+			x = r.addDropout(x, r.linear(y, "proj", "", h, false, nil), "", 0)
+			y = r.rmsNorm(x, "norm1.gamma", 1e-5)
+			y = r.swiGLU(beside(r.linear(y, "gate", "", testInner, false, nil), r.linear(y, "up", "", testInner, false, nil)))
+			x = r.addDropout(x, r.linear(y, "down", "", h, false, nil), "", rate)
+			return r.crossEntropy(r.rmsNorm(r.gather(x), "norm2.gamma", 1e-5), "token", "")
 		},
 	},
 	{

@@ -86,3 +86,51 @@ func TestSwiGLU(t *testing.T) {
 		near(t, "dx", got[0], wantDX, 2e-6)
 	})
 }
+
+func TestRotate(t *testing.T) {
+	const rows, heads, size, ld = 70, 3, 6, 25
+	rng := newRand(43)
+	x, table := random(rng, rows*ld, 1), make([]float32, 90*size)
+	for p := range 90 {
+		for i := range size / 2 {
+			angle := float64(p) / float64(i+1)
+			table[p*size+i], table[p*size+size/2+i] = float32(math.Cos(angle)), float32(math.Sin(angle))
+		}
+	}
+	positions := make([]int32, rows)
+	for i := range positions {
+		positions[i] = int32(89 - i)
+	}
+	got := eachThreads(t, func(p *Pool, v [][]float32) error {
+		if err := Rotate(p, rows, ld, heads, size, v[0], table, positions, false); err != nil {
+			return err
+		}
+		copy(v[1], v[0])
+		return Rotate(p, rows, ld, heads, size, v[1], table, positions, true)
+	}, x, make([]float32, len(x)))
+	want, same := make([]float64, len(x)), make([]float64, len(x))
+	for i, v := range x {
+		want[i], same[i] = float64(v), float64(v)
+	}
+	for i := range rows {
+		for h := range heads {
+			for k := range size / 2 {
+				at, angle := i*ld+h*size+k, float64(positions[i])/float64(k+1)
+				a, b := float64(x[at]), float64(x[at+size/2])
+				want[at], want[at+size/2] = a*math.Cos(angle)-b*math.Sin(angle), b*math.Cos(angle)+a*math.Sin(angle)
+			}
+		}
+	}
+	near(t, "turned", got[0], want, 1e-6)
+	near(t, "and back", got[1], same, 1e-6)
+
+	p := NewPool(1)
+	for _, c := range []struct {
+		size     int
+		position int32
+	}{{5, 0}, {6, 90}, {6, -1}} {
+		if err := Rotate(p, 1, ld, 1, c.size, x, table, []int32{c.position}, false); err == nil {
+			t.Errorf("size %d, position %d: no error", c.size, c.position)
+		}
+	}
+}
