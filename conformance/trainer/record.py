@@ -1,4 +1,4 @@
-"""Records what PyTorch and transformers compute for two tiny models, for the Go tests of trainer/model to replay.
+"""Records what PyTorch and transformers compute for tiny models, for the Go tests of trainer/model to replay.
 
     python3 -m venv venv && venv/bin/pip install torch transformers
     venv/bin/python conformance/trainer/record.py trainer/model/testdata
@@ -122,6 +122,14 @@ def main():
     record(folder, "gpt2", transformers.GPT2Config(
         vocab_size=41, n_positions=20, n_embd=24, n_layer=2, n_head=3, bos_token_id=0, eos_token_id=0,
     ), transformers.GPT2LMHeadModel, False)
+    record(folder, "llama", transformers.LlamaConfig(
+        vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        max_position_embeddings=20, rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+    ), transformers.LlamaForCausalLM, False)
+    record(folder, "llama_tied", transformers.LlamaConfig(
+        vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=1,
+        max_position_embeddings=20, tie_word_embeddings=True,
+    ), transformers.LlamaForCausalLM, False)
 
 
 main()

@@ -65,4 +65,4 @@ func (c *GPT2Config) Ends() []uint32 {
 // Start is the id before a text: GPT-2 separates texts by the token that ends them.
 func (c *GPT2Config) Start() (uint32, bool) { return tokenID(c.EOSTokenID) }
 
-var _ = []Causal{(*GPT2Config)(nil)}
+var _, _ Causal = (*GPT2Config)(nil), (*LlamaConfig)(nil)

@@ -1,7 +1,7 @@
-// Package model holds the architectures: BERT for masked language modelling and GPT-2 for causal language modelling, as Hugging Face
-// transformers defines BertForMaskedLM and GPT2LMHeadModel. Parameters have the names, shapes and layouts of their checkpoints.
+// Package model holds the architectures: BERT for masked language modelling, GPT-2 and Llama for causal language modelling, as Hugging Face
+// transformers defines BertForMaskedLM, GPT2LMHeadModel and LlamaForCausalLM. Parameters have the names, shapes and layouts of their checkpoints.
 //
-// [ReadConfig] reads a config.json, or a program fills a [BERTConfig] or [GPT2Config]; [New] makes the [Network], whose weights are zero
+// [ReadConfig] reads a config.json, or a program fills a [BERTConfig], [GPT2Config] or [LlamaConfig]; [New] makes the [Network], whose weights are zero
 // until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without padding:
 //
 //	Loss    forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
@@ -24,7 +24,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
-// Config is the configuration of one of the architectures: [BERTConfig] or [GPT2Config].
+// Config is the configuration of one of the architectures: [BERTConfig], [GPT2Config] or [LlamaConfig].
 type Config interface {
 	// Validate returns an error that names a field whose value this package can't run, if there is one.
 	Validate() error

@@ -139,7 +139,7 @@ func relative(a, b []float32) float64 {
 	return math.Sqrt(diff / size)
 }
 
-var recordings = []string{"bert", "gpt2"}
+var recordings = []string{"bert", "gpt2", "llama", "llama_tied"}
 
 // TestNumbersOfPyTorch compares loss, logits and all gradients with those that PyTorch computed in float64 for the model of transformers.
 func TestNumbersOfPyTorch(t *testing.T) {
@@ -245,6 +245,8 @@ func withoutDropout(c Config) {
 		c.HiddenDropout, c.AttentionDropout = 0, 0
 	case *GPT2Config:
 		c.ResidualDropout, c.EmbeddingDropout, c.AttentionDropout = 0, 0, 0
+	case *LlamaConfig:
+		c.AttentionDropout = 0
 	}
 }
 
