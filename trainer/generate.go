@@ -13,12 +13,19 @@ import (
 
 // GenerateOptions says how [Generate] chooses tokens. The zero value of every field but MaxTokens is a choice.
 type GenerateOptions struct {
-	MaxTokens    int      // tokens to add
-	MaxPositions int      // longest sequence the model takes; older tokens are left out beyond it. 0 means no limit
-	Temperature  float64  // divides the logits; 0 always takes the most probable token
-	TopK         int      // choose among this many most probable tokens; 0 means all
-	Seed         uint64   // of the choices
-	Stop         []uint32 // tokens that end the text; they are not part of it
+	MaxTokens    int     // tokens to add
+	MaxPositions int     // longest sequence the model takes; older tokens are left out beyond it. 0 means no limit
+	Temperature  float64 // divides the logits; 0 always takes the most probable token
+	TopK         int     // choose among this many most probable tokens; 0 means all
+	// TopP chooses among the fewest most probable tokens whose probabilities add up to it (Holtzman et al., 2019); 0 or 1 means all.
+	TopP float64
+	// MinP leaves out tokens less probable than this share of the most probable one (Nguyen et al., 2024); 0 means none.
+	MinP float64
+	// RepetitionPenalty divides the positive logits of tokens that the sequence already holds, and multiplies the negative ones (Keskar et
+	// al., 2019); 0 or 1 means that none is changed.
+	RepetitionPenalty float64
+	Seed              uint64   // of the choices
+	Stop              []uint32 // tokens that end the text; they are not part of it
 }
 
 // Candidate is one possible token and its probability.
@@ -27,49 +34,88 @@ type Candidate struct {
 	Probability float64
 }
 
+// validate returns an error that names the first option which makes no sense.
+func (o *GenerateOptions) validate() error {
+	switch {
+	case o.MaxTokens < 0 || o.MaxPositions < 0 || o.TopK < 0:
+		return fmt.Errorf("%d tokens, %d positions, the %d most probable: none of them may be below 0", o.MaxTokens, o.MaxPositions, o.TopK)
+	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
+		return fmt.Errorf("a temperature of %v is not a number from 0", o.Temperature)
+	case !(o.TopP >= 0 && o.TopP <= 1) || !(o.MinP >= 0 && o.MinP <= 1):
+		return fmt.Errorf("top-p %v and min-p %v must be from 0 to 1", o.TopP, o.MinP)
+	case o.RepetitionPenalty != 0 && !(o.RepetitionPenalty > 0) || math.IsInf(o.RepetitionPenalty, 0):
+		return fmt.Errorf("a repetition penalty of %v is not a number above 0", o.RepetitionPenalty)
+	}
+	return nil
+}
+
 // Generate continues prompt with a causal model and returns the new tokens. Each one is handed to emit, which may be nil, as soon as
 // it is known. The same model, prompt and options give the same tokens. An error comes with the tokens made before it.
+//
+// A [Decoder] is given each token once, until the sequence is longer than MaxPositions: from there on all tokens move to another position
+// with each that is left out, and are computed anew.
 func Generate(ctx context.Context, m Model, prompt []uint32, o GenerateOptions, emit func(id uint32) error) ([]uint32, error) {
-	switch {
-	case len(prompt) == 0:
+	if len(prompt) == 0 {
 		return nil, errors.New("generate: the prompt has no token")
-	case o.MaxTokens < 0 || o.MaxPositions < 0 || o.TopK < 0:
-		return nil, fmt.Errorf("generate: %d tokens, %d positions, the %d most probable: none of them may be below 0", o.MaxTokens, o.MaxPositions, o.TopK)
-	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
-		return nil, fmt.Errorf("generate: a temperature of %v is not a number from 0", o.Temperature)
 	}
-	ids := slices.Clone(prompt)
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	t := text{model: m, ids: slices.Clone(prompt), positions: o.MaxPositions}
+	made := func() []uint32 { return t.ids[len(prompt):] }
 	for n := range o.MaxTokens {
 		if err := ctx.Err(); err != nil {
-			return ids[len(prompt):], err
+			return made(), err
 		}
-		window := ids
-		if o.MaxPositions > 0 {
-			window = ids[max(0, len(ids)-o.MaxPositions):]
-		}
-		logits, err := m.Logits(ctx, sequence(window), []int32{int32(len(window) - 1)})
+		logits, err := t.logits(ctx)
 		if err != nil {
-			return ids[len(prompt):], fmt.Errorf("generate token %d: %w", n, err)
+			return made(), fmt.Errorf("generate token %d: %w", n, err)
 		}
-		id, err := o.choose(logits, n)
+		id, err := o.choose(logits, t.ids, n)
 		if err != nil {
-			return ids[len(prompt):], fmt.Errorf("generate token %d: %w", n, err)
+			return made(), fmt.Errorf("generate token %d: %w", n, err)
 		}
 		if slices.Contains(o.Stop, id) {
 			break
 		}
-		ids = append(ids, id)
+		t.ids = append(t.ids, id)
 		if emit != nil {
 			if err := emit(id); err != nil {
-				return ids[len(prompt):], err
+				return made(), err
 			}
 		}
 	}
-	return ids[len(prompt):], nil
+	return made(), nil
 }
 
-// choose takes token n of the text.
-func (o *GenerateOptions) choose(logits []float32, n int) (uint32, error) {
+// text is a sequence that grows.
+type text struct {
+	model     Model
+	ids       []uint32
+	positions int // of the model, 0 for no limit
+	decoded   int // tokens that the model remembers
+}
+
+// logits returns those of the next token.
+func (t *text) logits(ctx context.Context) ([]float32, error) {
+	window := t.ids
+	if t.positions > 0 {
+		window = t.ids[max(0, len(t.ids)-t.positions):]
+	}
+	decoder, ok := t.model.(Decoder)
+	if !ok || len(window) < len(t.ids) {
+		return t.model.Logits(ctx, sequence(window), []int32{int32(len(window) - 1)})
+	}
+	logits, err := decoder.Decode(ctx, t.decoded, t.ids[t.decoded:])
+	t.decoded = len(t.ids)
+	return logits, err
+}
+
+// choose takes token n of the text, which follows ids. The order of the options is that of transformers.
+func (o *GenerateOptions) choose(logits []float32, ids []uint32, n int) (uint32, error) {
+	if p := o.RepetitionPenalty; p != 0 && p != 1 {
+		logits = penalize(logits, ids, p)
+	}
 	k, temperature := o.TopK, o.Temperature
 	if temperature == 0 {
 		k, temperature = 1, 1
@@ -78,9 +124,7 @@ func (o *GenerateOptions) choose(logits []float32, n int) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(candidates) == 1 {
-		return candidates[0].ID, nil
-	}
+	candidates = o.cut(candidates)
 	var total float64
 	for _, c := range candidates {
 		total += c.Probability
@@ -92,6 +136,44 @@ func (o *GenerateOptions) choose(logits []float32, n int) (uint32, error) {
 		}
 	}
 	return candidates[len(candidates)-1].ID, nil
+}
+
+// penalize returns the logits with those of ids made less probable, each once.
+func penalize(logits []float32, ids []uint32, penalty float64) []float32 {
+	changed := slices.Clone(logits)
+	for _, id := range ids {
+		if int64(id) >= int64(len(logits)) {
+			continue
+		}
+		if v := float64(logits[id]); v > 0 {
+			changed[id] = float32(v / penalty)
+		} else {
+			changed[id] = float32(v * penalty)
+		}
+	}
+	return changed
+}
+
+// cut leaves out the candidates, of which the most probable come first, that TopP and MinP exclude. One at least remains.
+func (o *GenerateOptions) cut(candidates []Candidate) []Candidate {
+	if o.TopP > 0 && o.TopP < 1 {
+		var total, sum float64
+		for _, c := range candidates {
+			total += c.Probability
+		}
+		for i, c := range candidates {
+			if sum += c.Probability; sum >= o.TopP*total {
+				candidates = candidates[:i+1]
+				break
+			}
+		}
+	}
+	for i, c := range candidates {
+		if c.Probability < o.MinP*candidates[0].Probability {
+			return candidates[:i]
+		}
+	}
+	return candidates
 }
 
 // FillMask returns, for each place where ids holds mask, the k most probable tokens by a masked language model. ids is one sequence,

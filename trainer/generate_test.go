@@ -112,6 +112,9 @@ func TestGenerateRefuses(t *testing.T) {
 		{"no prompt", nil, GenerateOptions{MaxTokens: 1}, "no token"},
 		{"tokens", []uint32{1}, GenerateOptions{MaxTokens: -1}, "-1 tokens"},
 		{"temperature", []uint32{1}, GenerateOptions{Temperature: math.NaN()}, "NaN"},
+		{"top-p", []uint32{1}, GenerateOptions{TopP: 1.5}, "top-p 1.5"},
+		{"min-p", []uint32{1}, GenerateOptions{MinP: math.NaN()}, "min-p NaN"},
+		{"penalty", []uint32{1}, GenerateOptions{RepetitionPenalty: -1}, "penalty of -1"},
 		{"emit", []uint32{1}, GenerateOptions{MaxTokens: 1}, "stop"},
 	}
 	for _, c := range cases {
@@ -164,5 +167,54 @@ func TestLargestFirst(t *testing.T) {
 		if got := largestFirst(logits, k); !slices.Equal(got, all[:k]) {
 			t.Errorf("k = %d: %v, want %v", k, got, all[:k])
 		}
+	}
+}
+
+func TestChoiceOptions(t *testing.T) {
+	candidates := []Candidate{{3, 0.4}, {1, 0.3}, {0, 0.1}, {2, 0.05}} // the rest was cut by top-k
+	for _, c := range []struct {
+		topP, minP float64
+		left       int
+	}{{0, 0, 4}, {1, 0, 4}, {0.47, 0, 1}, {0.48, 0, 2}, {0.9, 0, 3}, {0, 0.13, 3}, {0, 0.74, 2}, {0, 1, 1}, {0.9, 0.3, 2}, {1e-9, 0, 1}} {
+		o := GenerateOptions{TopP: c.topP, MinP: c.minP}
+		if got := o.cut(candidates); len(got) != c.left {
+			t.Errorf("top-p %v, min-p %v leave %v, want %d", c.topP, c.minP, got, c.left)
+		}
+	}
+	logits := []float32{2, -2, 3, 0}
+	if got := penalize(logits, []uint32{0, 1, 1, 99}, 2); !slices.Equal(got, []float32{1, -4, 3, 0}) || logits[0] != 2 {
+		t.Errorf("penalized logits %v of %v", got, logits)
+	}
+	// After 1 comes 2, but then nothing is as probable as what was not there before.
+	got, err := Generate(t.Context(), doubling(t), []uint32{1, 2}, GenerateOptions{MaxTokens: 3, RepetitionPenalty: 1.5}, nil)
+	if want := []uint32{4, 8, 5}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("with a penalty: %v, %v, want %v", got, err, want)
+	}
+	got, err = Generate(t.Context(), doubling(t), []uint32{8}, GenerateOptions{MaxTokens: 12, RepetitionPenalty: 10}, nil)
+	if err != nil || len(got) != 12 || slices.Index(got[:10], got[9]) != 9 {
+		t.Errorf("a large penalty repeats: %v, %v", got, err)
+	}
+}
+
+// remembering is a bigram that checks that each token is given once.
+type remembering struct {
+	*bigram
+	t     *testing.T
+	given int
+}
+
+func (r *remembering) Decode(_ context.Context, past int, ids []uint32) ([]float32, error) {
+	if past != r.given || len(ids) == 0 {
+		r.t.Errorf("%d tokens after %d, of which %d were given", len(ids), past, r.given)
+	}
+	r.given += len(ids)
+	return r.logits(ids[len(ids)-1]), nil
+}
+
+func TestGenerateGivesADecoderEachTokenOnce(t *testing.T) {
+	m := &remembering{bigram: doubling(t), t: t}
+	got, err := Generate(t.Context(), m, []uint32{9, 1}, GenerateOptions{MaxTokens: 5, MaxPositions: 5}, nil)
+	if want := []uint32{2, 4, 8, 5, 10}; err != nil || !slices.Equal(got, want) || m.given != 5 {
+		t.Errorf("%v, %v, %d tokens decoded; want %v, 5", got, err, m.given, want)
 	}
 }

@@ -19,6 +19,14 @@ type Model interface {
 	Logits(ctx context.Context, b *schemas.Minibatch, rows []int32) ([]float32, error)
 }
 
+// Decoder is a causal [Model] that remembers what it computed of a sequence.
+type Decoder interface {
+	Model
+	// Decode runs ids, which follow the first past tokens that earlier calls were given, and returns the logits after the last of them,
+	// valid until the next call. They equal those of Logits on the whole sequence but for rounding.
+	Decode(ctx context.Context, past int, ids []uint32) ([]float32, error)
+}
+
 // StepOptions says how a [Model] is to run one minibatch.
 type StepOptions struct {
 	// Train asks for gradients, and switches dropout on. Without it the model only measures the loss and leaves its gradients alone.

@@ -26,7 +26,7 @@ const (
 
 func objectiveOf(c model.Config) objective {
 	switch c.(type) {
-	case *model.GPT2Config:
+	case model.Causal:
 		return causal
 	case *model.BERTClassifierConfig:
 		return classification
@@ -42,13 +42,13 @@ type sizeFlags struct {
 
 // newConfig describes a model of the given sizes for a vocabulary. end is the id that closes a document.
 func (f *sizeFlags) newConfig(o objective, vocabulary, positions int, end uint32, pad *int) (model.Config, error) {
-	rate, id := float32(f.dropout), int(end)
+	rate := float32(f.dropout)
 	var c model.Config
 	if o == causal {
 		gpt := model.DefaultGPT2()
 		gpt.VocabSize, gpt.Positions, gpt.Width, gpt.Layers, gpt.Heads = vocabulary, positions, f.hidden, f.layers, f.heads
 		gpt.ResidualDropout, gpt.EmbeddingDropout, gpt.AttentionDropout = rate, rate, rate
-		gpt.BOSTokenID, gpt.EOSTokenID = &id, &id
+		endLike(gpt, end)
 		c = gpt
 	} else {
 		bert := model.DefaultBERT()
@@ -76,17 +76,36 @@ func readConfig(path string) (model.Config, error) {
 	return c, nil
 }
 
+// endLike makes a causal model that is not trained yet end its texts as the data does, whatever tokenizer its configuration was written for.
+func endLike(c model.Config, end uint32) {
+	id := int(end)
+	switch c := c.(type) {
+	case *model.GPT2Config:
+		c.BOSTokenID, c.EOSTokenID = &id, &id
+	case *model.LlamaConfig:
+		c.BOSTokenID, c.EOSTokenIDs = &id, []int{id}
+	}
+}
+
 // generationConfig is the content of generation_config.json, with which transformers ends a text at the right token.
 func generationConfig(c model.Config) ([]byte, error) {
-	gpt, ok := c.(*model.GPT2Config)
-	if !ok {
-		return nil, nil
-	}
 	fields := struct {
 		FromModel bool `json:"_from_model_config"`
 		BOS       *int `json:"bos_token_id,omitempty"`
-		EOS       *int `json:"eos_token_id,omitempty"`
-	}{true, gpt.BOSTokenID, gpt.EOSTokenID}
+		EOS       any  `json:"eos_token_id,omitempty"`
+	}{FromModel: true}
+	switch c := c.(type) {
+	case *model.GPT2Config:
+		if fields.BOS = c.BOSTokenID; c.EOSTokenID != nil {
+			fields.EOS = *c.EOSTokenID
+		}
+	case *model.LlamaConfig:
+		if fields.BOS = c.BOSTokenID; c.EOSTokenIDs != nil {
+			fields.EOS = c.EOSTokenIDs
+		}
+	default:
+		return nil, nil
+	}
 	b, err := json.MarshalIndent(fields, "", "  ")
 	return append(b, '\n'), err
 }

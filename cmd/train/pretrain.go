@@ -44,7 +44,7 @@ func newPretrain(args []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pretrain --objective mlm|causal --data DIR --out DIR --steps N",
 		Short: "Train a model on masked or next tokens",
-		Long: `pretrain trains a BERT (--objective mlm) or a GPT-2 (--objective causal) on a dataset that "ingest run" made.
+		Long: `pretrain trains a BERT (--objective mlm) or a GPT-2 or Llama (--objective causal) on a dataset that "ingest run" made.
 
 The folder of --out is a model folder of the newest checkpoint (config.json, model.safetensors, tokenizer.json), with all checkpoints
 below it and metrics.jsonl, one line for each step. The first Ctrl-C or SIGTERM saves and ends; --resume goes on, to the same bits that
@@ -240,6 +240,9 @@ func (p *pretrain) configuration(d *dataset) (model.Config, error) {
 	if limits.Vocabulary < manifest.VocabSize || p.init == "" && limits.Vocabulary != manifest.VocabSize {
 		return nil, fmt.Errorf("%s has vocab_size %d, but the tokenizer of %s has %d tokens: they don't belong together",
 			path, limits.Vocabulary, p.data, manifest.VocabSize)
+	}
+	if p.init == "" {
+		endLike(c, manifest.EndOfDocument)
 	}
 	return c, p.checkTokenizer(d)
 }

@@ -151,6 +151,46 @@ func TestUse(t *testing.T) {
 	if a != b {
 		t.Errorf("%q, then %q", a, b)
 	}
+	// What is streamed is the text of --json.
+	whole, _ := do(t, append(ask, "--json")...)
+	var said struct{ Text string }
+	if err := json.Unmarshal([]byte(whole), &said); err != nil || strings.TrimRight(said.Text, "\n")+"\n" != a {
+		t.Errorf("%q, then %q, error %v", a, said.Text, err)
+	}
+}
+
+// TestLlama trains the other causal model from a configuration, and uses it.
+func TestLlama(t *testing.T) {
+	data := makeDataset(t, tokenizers.TrainBPE, 300, documents(200))
+	config, out := filepath.Join(t.TempDir(), "config.json"), filepath.Join(t.TempDir(), "llama")
+	text := `{"model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+		"num_key_value_heads": 2, "max_position_embeddings": 24, "tie_word_embeddings": true}`
+	if err := os.WriteFile(config, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "pretrain", "--objective", "causal", "--data", data, "--out", out, "--config", config, "--seq-len", "24", "--batch-size", "8",
+		"--steps", "60", "--lr", "1e-2", "--progress", "none")
+	result, _ := do(t, "eval", "--model", out, "--data", data, "--json")
+	var e evaluation
+	if err := json.Unmarshal([]byte(result), &e); err != nil || e.Loss > e.UnigramEntropy-0.5 {
+		t.Errorf("it learned little: %+v, error %v", e, err)
+	}
+	for _, name := range []string{checkpoint.ConfigFile, checkpoint.GenerationConfigFile} {
+		var written struct {
+			BOS *int `json:"bos_token_id"`
+			EOS *int `json:"eos_token_id"`
+		}
+		content, err := os.ReadFile(filepath.Join(out, name))
+		if err == nil {
+			err = json.Unmarshal(content, &written)
+		}
+		if err != nil || written.BOS == nil || written.EOS == nil || *written.BOS != *written.EOS {
+			t.Errorf("%s: %+v, error %v", name, written, err)
+		}
+	}
+	if said, _ := do(t, "generate", "--model", out, "--prompt", "the", "--tokens", "40", "--temperature", "0"); !strings.HasPrefix(said, "the ") {
+		t.Errorf("it said %q", said)
+	}
 }
 
 // stopAfter ends a run once it has told about a step.

@@ -161,9 +161,9 @@ func newGenerate() *cobra.Command {
 	var g generate
 	cmd := &cobra.Command{
 		Use:   "generate --model DIR --prompt TEXT",
-		Short: "Continue a text with a GPT-2",
-		Long: `generate continues a text until --tokens are made or the model ends the document. The same model, prompt, seed and settings give the
-same text.
+		Short: "Continue a text with a causal model",
+		Long: `generate continues a text until --tokens are made or the model ends the document. Text is printed as it is made, in whole characters.
+The same model, prompt, seed and settings give the same text.
 ` + exitCodes,
 		Example: `  train generate --model gpt --prompt "Once upon a time" --tokens 100
   train generate --model gpt --prompt "The boy" --temperature 0`,
@@ -185,6 +185,9 @@ same text.
 	f.IntVar(&g.options.MaxTokens, "tokens", 50, "most tokens to add")
 	f.Float64Var(&g.options.Temperature, "temperature", 0.8, "0 always takes the most probable token; higher values take more chances")
 	f.IntVar(&g.options.TopK, "top-k", 40, "choose among this many most probable tokens; 0 means all")
+	f.Float64Var(&g.options.TopP, "top-p", 1, "choose among the fewest most probable tokens whose probabilities add up to this; 1 means all")
+	f.Float64Var(&g.options.MinP, "min-p", 0, "leave out tokens less probable than this share of the most probable one")
+	f.Float64Var(&g.options.RepetitionPenalty, "repetition-penalty", 1, "above 1 makes tokens less probable that the text already holds")
 	f.Uint64Var(&g.options.Seed, "seed", 0, "seed of the choices")
 	f.IntVar(&g.threads, "threads", 0, "threads; 0 means all processors")
 	f.BoolVar(&g.json, "json", false, "print one JSON object")
@@ -199,6 +202,12 @@ func (g *generate) validate() error {
 		return usagef("--temperature %v is outside 0..1e6", g.options.Temperature)
 	case g.options.TopK < 0:
 		return usagef("--top-k %d: give at least 0", g.options.TopK)
+	case !(g.options.TopP > 0 && g.options.TopP <= 1):
+		return usagef("--top-p %v: give more than 0, at most 1", g.options.TopP)
+	case !(g.options.MinP >= 0 && g.options.MinP <= 1):
+		return usagef("--min-p %v is outside 0..1", g.options.MinP)
+	case !(g.options.RepetitionPenalty > 0 && g.options.RepetitionPenalty <= 1e6):
+		return usagef("--repetition-penalty %v: give more than 0, at most 1e6", g.options.RepetitionPenalty)
 	}
 	return validateThreads(g.threads)
 }
@@ -209,7 +218,7 @@ func (g *generate) run(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer closing(&err, f)
-	gpt, ok := f.Config().(*model.GPT2Config)
+	config, ok := f.Config().(model.Causal)
 	if f.objective == classification {
 		return fmt.Errorf("%s is a classifier: it labels texts, see predict", g.model)
 	}
@@ -220,27 +229,61 @@ func (g *generate) run(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	g.options.Stop, g.options.MaxPositions = config.Ends(), f.Limits().Positions
 	prompt := encoded.IDs
-	if gpt.EOSTokenID != nil && *gpt.EOSTokenID >= 0 {
-		end := uint32(*gpt.EOSTokenID)
-		g.options.Stop = []uint32{end}
-		if len(prompt) == 0 {
-			prompt = []uint32{end} // what stands before the first token of a document
-		}
+	// A start that is not also an end stands before every text; one that is both stands between texts.
+	if start, ok := config.Start(); ok && (len(prompt) == 0 || !slices.Contains(g.options.Stop, start)) {
+		prompt = append([]uint32{start}, prompt...)
 	}
-	g.options.MaxPositions = f.Limits().Positions
+	if !g.json {
+		return g.stream(ctx, w, f, prompt, encoded.IDs)
+	}
 	made, err := trainer.Generate(ctx, f, prompt, g.options, nil)
 	if err != nil {
 		return err
 	}
-	text := f.tokenizer.Decode(append(encoded.IDs, made...), true)
-	if g.json {
-		return json.NewEncoder(w).Encode(struct {
-			Prompt string   `json:"prompt"`
-			Text   string   `json:"text"`
-			IDs    []uint32 `json:"ids"`
-		}{g.prompt, text, made})
+	return json.NewEncoder(w).Encode(struct {
+		Prompt string   `json:"prompt"`
+		Text   string   `json:"text"`
+		IDs    []uint32 `json:"ids"`
+	}{g.prompt, f.tokenizer.Decode(append(encoded.IDs, made...), true), made})
+}
+
+// stream prints the shown tokens of the prompt, then those that are made, as text that ends in one newline.
+func (g *generate) stream(ctx context.Context, w io.Writer, f *folder, prompt, shown []uint32) error {
+	out := lineWriter{w: w}
+	text := f.tokenizer.NewDecodeStream(true)
+	for _, id := range shown {
+		out.write(text.Add(id))
 	}
-	_, err = fmt.Fprintln(w, strings.TrimRight(text, "\n"))
-	return err
+	_, err := trainer.Generate(ctx, f, prompt, g.options, func(id uint32) error {
+		out.write(text.Add(id))
+		return out.err
+	})
+	out.write(text.Flush())
+	out.end()
+	return errors.Join(err, out.err)
+}
+
+// lineWriter writes text but for the newlines at its end. It keeps the first error.
+type lineWriter struct {
+	w    io.Writer
+	held string // newlines to write before what follows
+	err  error
+}
+
+func (l *lineWriter) write(text string) {
+	text = l.held + text
+	whole := strings.TrimRight(text, "\n")
+	l.held = text[len(whole):]
+	if l.err == nil && whole != "" {
+		_, l.err = io.WriteString(l.w, whole)
+	}
+}
+
+// end writes the one newline at the end.
+func (l *lineWriter) end() {
+	if l.err == nil {
+		_, l.err = io.WriteString(l.w, "\n")
+	}
 }

@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install torch transformers
     venv/bin/python conformance/trainer/exchange.py
 
-Run it from the root of the repository; it builds the small program beside it with Go. For BERT and GPT-2: transformers saves a model that
+Run it from the root of the repository; it builds the small program beside it with Go. For BERT, GPT-2 and Llama, with embeddings tied and not: transformers saves a model that
 shardmill reads; shardmill writes one that transformers reads, without missing or unexpected weights. All logits of some sequences, which
 transformers gets as one padded batch, must agree to 1e-4. Exits 1 where they do not.
 """
@@ -21,11 +21,16 @@ SEQUENCES = [
     {"ids": [1 + (7 * i + 13 * s + i * i) % 90 for i in range(n)], "segments": [int(2 * i >= n) for i in range(n)]}
     for s, n in enumerate([40, 1, 17, 150, 6])
 ]
-CONFIGS = {
-    "BertForMaskedLM": transformers.BertConfig(
-        vocab_size=101, hidden_size=36, num_hidden_layers=3, num_attention_heads=3, intermediate_size=70, max_position_embeddings=160),
-    "GPT2LMHeadModel": transformers.GPT2Config(vocab_size=101, n_positions=160, n_embd=36, n_layer=3, n_head=3, bos_token_id=0, eos_token_id=0),
-}
+LLAMA = dict(
+    vocab_size=101, hidden_size=36, num_hidden_layers=3, num_attention_heads=6, intermediate_size=70, max_position_embeddings=160, num_key_value_heads=2)
+CONFIGS = [
+    ("BertForMaskedLM", transformers.BertConfig(
+        vocab_size=101, hidden_size=36, num_hidden_layers=3, num_attention_heads=3, intermediate_size=70, max_position_embeddings=160)),
+    ("GPT2LMHeadModel", transformers.GPT2Config(vocab_size=101, n_positions=160, n_embd=36, n_layer=3, n_head=3, bos_token_id=0, eos_token_id=0)),
+    ("LlamaForCausalLM", transformers.LlamaConfig(**LLAMA)),
+    ("LlamaForCausalLM", transformers.LlamaConfig(
+        **LLAMA, tie_word_embeddings=True, head_dim=10, rope_parameters={"rope_type": "default", "rope_theta": 500000.0})),
+]
 
 
 def ours(masked, *command):
@@ -63,17 +68,17 @@ def main():
         folder = pathlib.Path(folder)
         program = folder / "logits"
         subprocess.run(["go", "build", "-o", program, "./conformance/trainer/logits"], check=True)
-        for architecture, config in CONFIGS.items():
+        for number, (architecture, config) in enumerate(CONFIGS):
             cls, masked = getattr(transformers, architecture), "Bert" in architecture
             torch.manual_seed(1)
             model = cls(config)
             for p in model.parameters():
                 p.data += 0.1 * torch.randn_like(p)
-            saved = folder / f"{architecture}-theirs"
+            saved = folder / f"{number}-theirs"
             model.save_pretrained(saved)
             good &= compare(f"{architecture} from transformers", ours(masked, program, saved), theirs(model, masked))
 
-            written = folder / f"{architecture}-ours"
+            written = folder / f"{number}-ours"
             written.mkdir()
             predicted = ours(masked, program, written, saved / "config.json", 7)
             model, report = cls.from_pretrained(written, output_loading_info=True)

@@ -1,4 +1,4 @@
-"""Records what PyTorch and transformers compute for three tiny models, for the Go tests of trainer/model to replay.
+"""Records what PyTorch and transformers compute for tiny models, for the Go tests of trainer/model to replay.
 
     python3 -m venv venv && venv/bin/pip install torch transformers
     venv/bin/python conformance/trainer/record.py trainer/model/testdata
@@ -133,6 +133,14 @@ def main():
         vocab_size=37, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=24, num_labels=3,
         architectures=["BertForSequenceClassification"],
     ), transformers.BertForSequenceClassification, CLASSES)
+    record(folder, "llama", transformers.LlamaConfig(
+        vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        max_position_embeddings=20, rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+    ), transformers.LlamaForCausalLM, CAUSAL)
+    record(folder, "llama_tied", transformers.LlamaConfig(
+        vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=1,
+        max_position_embeddings=20, tie_word_embeddings=True,
+    ), transformers.LlamaForCausalLM, CAUSAL)
 
 
 main()

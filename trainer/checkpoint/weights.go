@@ -155,7 +155,7 @@ func short(names []string) string {
 }
 
 // Load fills the parameters of set from the tensors of the same name. A name also fits without or with the prefix of the base model
-// ("bert.", "transformer."), in the spelling of old files (LayerNorm.gamma, LayerNorm.beta), and as the second name of a tied weight
+// ("bert.", "transformer.", "model."), in the spelling of old files (LayerNorm.gamma, LayerNorm.beta), and as the second name of a tied weight
 // (lm_head.weight). Several tensors for one parameter must be equal. A wrong shape, NaN and infinity are errors.
 func (w *Weights) Load(set *params.Set) (Report, error) {
 	byBase := map[string]*params.Param{}
@@ -169,7 +169,12 @@ func (w *Weights) Load(set *params.Set) (Report, error) {
 		if p := byBase[baseName(name)]; p != nil {
 			return p
 		}
-		return byBase[tiedNames[baseName(name)]]
+		for _, first := range tiedNames[baseName(name)] {
+			if p := byBase[first]; p != nil {
+				return p
+			}
+		}
+		return nil
 	}
 	var report Report
 	filledBy := map[*params.Param]string{}
@@ -222,13 +227,13 @@ func (w *Weights) fill(p *params.Param, name, before string) error {
 }
 
 // basePrefixes are the names under which the classes with a head hold their base model. Files of a base model lack them.
-var basePrefixes = []string{"bert.", "transformer."}
+var basePrefixes = []string{"bert.", "transformer.", "model."}
 
-// tiedNames maps the second name of a tied weight to the first, both without prefix.
-var tiedNames = map[string]string{
-	"cls.predictions.decoder.weight": "embeddings.word_embeddings.weight",
-	"cls.predictions.decoder.bias":   "cls.predictions.bias",
-	"lm_head.weight":                 "wte.weight",
+// tiedNames maps the second name of a tied weight to the first, which depends on the architecture; all without prefix.
+var tiedNames = map[string][]string{
+	"cls.predictions.decoder.weight": {"embeddings.word_embeddings.weight"},
+	"cls.predictions.decoder.bias":   {"cls.predictions.bias"},
+	"lm_head.weight":                 {"wte.weight", "embed_tokens.weight"},
 }
 
 // baseName is what is left of a tensor's name when prefix and old spelling are gone.
@@ -252,7 +257,7 @@ func baseName(name string) string {
 // saved, and the two heads of BERT that masked language modelling has no use for.
 func ignorable(name string) bool {
 	name = baseName(name)
-	return name == "embeddings.position_ids" ||
+	return name == "embeddings.position_ids" || strings.HasSuffix(name, ".rotary_emb.inv_freq") ||
 		strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias") ||
 		strings.HasPrefix(name, "pooler.") || strings.HasPrefix(name, "cls.seq_relationship.")
 }

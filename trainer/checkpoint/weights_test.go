@@ -179,3 +179,28 @@ func TestShardedWeights(t *testing.T) {
 		}
 	}
 }
+
+// TestLlamaNames loads tied and untied embeddings, files of the base model, and buffers that old files hold.
+func TestLlamaNames(t *testing.T) {
+	tied := []string{"model.embed_tokens.weight", "model.norm.weight"}
+	untied := append([]string{"lm_head.weight"}, tied...)
+	tensors := []Floats{{"model.embed_tokens.weight", []int{1}, one(1)}, {"model.norm.weight", []int{1}, one(2)},
+		{"model.layers.0.self_attn.rotary_emb.inv_freq", []int{1}, one(9)}}
+	head := func(v float32) []Floats { return append(tensors[:3:3], Floats{"lm_head.weight", []int{1}, one(v)}) }
+	base := []Floats{{"embed_tokens.weight", []int{1}, one(1)}, {"norm.weight", []int{1}, one(2)}}
+	for _, c := range []struct {
+		name    string
+		names   []string
+		tensors []Floats
+		missing int
+		ok      bool
+	}{
+		{"tied", tied, tensors, 0, true}, {"tied, both names", tied, head(1), 0, true}, {"tied, two values", tied, head(3), 0, false},
+		{"untied", untied, head(3), 0, true}, {"untied, no head", untied, tensors, 1, true}, {"base", tied, base, 0, true},
+	} {
+		report, err := load(t, modelFolder(t, c.tensors...), singles(t, c.names))
+		if (err == nil) != c.ok || len(report.Missing) != c.missing || len(report.Unexpected) != 0 {
+			t.Errorf("%s: %+v, error %v", c.name, report, err)
+		}
+	}
+}

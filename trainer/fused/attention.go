@@ -12,7 +12,9 @@ import (
 
 // Attention is multi-head scaled dot-product attention (Vaswani et al., 2017) inside each sequence.
 type Attention struct {
-	Heads   int
+	Heads int
+	// KVHeads is the number of heads of keys and values, each of which serves Heads/KVHeads neighbouring queries (Ainslie et al., 2023); 0 means Heads.
+	KVHeads int
 	Causal  bool    // a token sees itself and those before it, instead of all of its sequence
 	Dropout float32 // of the probabilities
 }
@@ -44,41 +46,56 @@ func tile(s *[]float32, n int) []float32 {
 type attention struct {
 	Attention
 	graph  *Graph
+	size   int // of a head
 	width  int // of the output: heads × head size
+	kv     int // of keys, and of values
 	scale  float32
 	drop   int
 	qkv    *buffer
 	lse    *buffer // heads × log of the sum of exponentials, for each token
 	out    *buffer
 	dqkv   *buffer
+	cache  cache // of a graph for decoding
 	failed atomic.Pointer[error]
 }
 
-// Attention takes rows of query, key and value side by side, each Heads × head size wide, and gives the weighted values, one head beside the other.
-// The probabilities are not kept: the backward operation computes them again, tile by tile, from the log of the sum of exponentials.
+// Attention takes rows of query, key and value side by side, each of them one head beside the other, and gives the weighted values, Heads × head
+// size wide. The probabilities are not kept: the backward operation computes them again, tile by tile, from the log of the sum of exponentials.
 func (g *Graph) Attention(qkv *Tensor, a Attention) *Tensor {
 	const kind = "Attention"
 	if !g.use(kind, qkv, 0) {
 		return nil
 	}
-	if a.Heads < 1 || a.Heads > maxHeads || qkv.Width%(3*a.Heads) != 0 || qkv.Axis != Tokens {
-		g.fail("%s: %d heads do not divide a width of %d into query, key and value, or are more than %d", kind, a.Heads, qkv.Width, maxHeads)
+	if a.KVHeads == 0 {
+		a.KVHeads = a.Heads
+	}
+	if a.Heads < 1 || a.Heads > maxHeads || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || qkv.Width%(a.Heads+2*a.KVHeads) != 0 || qkv.Axis != Tokens {
+		g.fail("%s: %d heads, with %d of key and value, do not divide a width of %d, or are more than %d", kind, a.Heads, a.KVHeads, qkv.Width, maxHeads)
 		return nil
 	}
-	width := qkv.Width / 3
+	if g.decoding && !a.Causal {
+		g.fail("%s: it is not causal, so what a token gives is not known before the tokens after it", kind)
+		return nil
+	}
+	size := qkv.Width / (a.Heads + 2*a.KVHeads)
 	spare := g.inherit(qkv)
 	t := &attention{
-		Attention: a, graph: g, width: width, scale: float32(1 / math.Sqrt(float64(width/a.Heads))), drop: g.newDropout(kind, a.Dropout),
-		qkv: qkv.buf, out: g.bufferFrom(&spare, Tokens, width), lse: g.newBuffer(Tokens, a.Heads),
+		Attention: a, graph: g, size: size, width: size * a.Heads, kv: size * a.KVHeads, scale: float32(1 / math.Sqrt(float64(size))),
+		drop: g.newDropout(kind, a.Dropout), qkv: qkv.buf, out: g.bufferFrom(&spare, Tokens, size*a.Heads), lse: g.newBuffer(Tokens, a.Heads),
 	}
-	forward := func([]G.Value) error { return t.run(t.forwardHead) }
+	forward := func([]G.Value) error {
+		if err := t.remember(); err != nil {
+			return err
+		}
+		return t.run(t.Heads, t.forwardHead)
+	}
 	return g.emit(kind, t.out, g.retire(spare, qkv), G.Nodes{qkv.node}, trues(1), forward, func(output, grad *G.Node) (G.Nodes, error) {
 		up := g.grads[grad]
 		t.dqkv = g.bufferFrom(&up.spare, Tokens, qkv.Width)
 		out := gradient{t.dqkv, up.spare.with(up.buf).with(qkv.branch.memory())}
 		return g.backward(kind, output, grad, qkv.Width, out, nil, func(grad G.Value) (G.Value, error) {
 			dout := floats(grad)
-			err := t.run(func(s span, w *scratch) error { return t.backwardHead(s, dout, w) })
+			err := t.run(t.KVHeads, func(s span, w *scratch) error { return t.backwardGroup(s, dout, w) })
 			if err != nil {
 				return nil, err
 			}
@@ -90,20 +107,20 @@ func (g *Graph) Attention(qkv *Tensor, a Attention) *Tensor {
 // span is one head of one sequence.
 type span struct{ first, length, head int }
 
-// run calls fn for each head of each sequence on the pool. Whatever adds up does so inside one call, so threads do not change results.
-func (t *attention) run(fn func(span, *scratch) error) error {
+// run calls fn on the pool for each head below heads of each sequence. Whatever adds up does so inside one call, so threads do not change results.
+func (t *attention) run(heads int, fn func(span, *scratch) error) error {
 	g := t.graph
 	borders := g.batch.CuSeqlens
 	if err := checkBorders(borders, g.rows(Tokens)); err != nil {
 		return err
 	}
 	t.failed.Store(nil)
-	err := g.pool.Run((len(borders)-1)*t.Heads, func(chunk, worker int) {
+	err := g.pool.Run((len(borders)-1)*heads, func(chunk, worker int) {
 		if t.failed.Load() != nil {
 			return
 		}
-		first, end := int(borders[chunk/t.Heads]), int(borders[chunk/t.Heads+1])
-		if err := fn(span{first, end - first, chunk % t.Heads}, &g.workers[worker]); err != nil {
+		first, end := int(borders[chunk/heads]), int(borders[chunk/heads+1])
+		if err := fn(span{first, end - first, chunk % heads}, &g.workers[worker]); err != nil {
 			t.failed.CompareAndSwap(nil, &err)
 		}
 	})
@@ -126,10 +143,18 @@ func checkBorders(borders []int32, tokens int) error {
 	return nil
 }
 
+// past is the number of keys before the first of the batch.
+func (t *attention) past() int {
+	if t.graph.decoding {
+		return int(t.graph.batch.Past)
+	}
+	return 0
+}
+
 // keys is the number of keys that queries below end see.
 func (t *attention) keys(s span, end int) int {
 	if t.Causal {
-		return end
+		return t.past() + end
 	}
 	return s.length
 }
@@ -137,7 +162,7 @@ func (t *attention) keys(s span, end int) int {
 // visible is the number of keys that the first query of a tile sees, in the sense of kernels.SoftmaxTile.
 func (t *attention) visible(s span, query int) int {
 	if t.Causal {
-		return query + 1
+		return t.past() + query + 1
 	}
 	return s.length
 }
@@ -147,17 +172,28 @@ func (t *attention) index(s span, query int) uint64 {
 	return (uint64(s.first+query)*uint64(t.Heads) + uint64(s.head)) * maxSequence
 }
 
+// sources returns key and value from the first that a query head of a sequence sees on, and the distance between rows.
+func (t *attention) sources(s span) (key, value []float32, ld int) {
+	at := s.head / (t.Heads / t.KVHeads) * t.size
+	if t.graph.decoding {
+		return t.cache.data[at:], t.cache.data[t.kv+at:], 2 * t.kv
+	}
+	ld = t.qkv.width
+	key = t.qkv.data[s.first*ld+t.width+at:]
+	return key, key[t.kv:], ld
+}
+
 func (t *attention) forwardHead(s span, w *scratch) error {
-	size, ld := t.width/t.Heads, t.qkv.width
+	size, ld := t.size, t.qkv.width
 	query := t.qkv.data[s.first*ld+s.head*size:]
-	key, value := query[t.width:], query[2*t.width:]
+	key, value, kld := t.sources(s)
 	out := t.out.data[s.first*t.width+s.head*size:]
 	mask := t.graph.mask(t.drop, t.Dropout)
 	for q := 0; q < s.length; q += queryTile {
 		n := min(queryTile, s.length-q)
 		keys := t.keys(s, q+n)
 		p := tile(&w.scores, n*keys)
-		if err := kernels.GemmSerial(false, true, n, keys, size, query[q*ld:], ld, key, ld, 0, p, keys, &w.gemm); err != nil {
+		if err := kernels.GemmSerial(false, true, n, keys, size, query[q*ld:], ld, key, kld, 0, p, keys, &w.gemm); err != nil {
 			return err
 		}
 		lse := t.lseTile(s, q, n)
@@ -167,7 +203,7 @@ func (t *attention) forwardHead(s span, w *scratch) error {
 		if err := t.dropTile(s, q, n, keys, p, mask); err != nil {
 			return err
 		}
-		if err := kernels.GemmSerial(false, false, n, size, keys, p, keys, value, ld, 0, out[q*t.width:], t.width, &w.gemm); err != nil {
+		if err := kernels.GemmSerial(false, false, n, size, keys, p, keys, value, kld, 0, out[q*t.width:], t.width, &w.gemm); err != nil {
 			return err
 		}
 	}
@@ -188,18 +224,30 @@ func (t *attention) dropTile(s span, query, n, keys int, p []float32, mask kerne
 	return kernels.DropoutTile(n, keys, keys, p, mask, t.index(s, query), t.Heads*maxSequence)
 }
 
-func (t *attention) backwardHead(s span, dout []float32, w *scratch) error {
-	size, ld := t.width/t.Heads, t.qkv.width
-	at := s.first*ld + s.head*size
-	query := t.qkv.data[at:]
-	key, value := query[t.width:], query[2*t.width:]
-	dquery := t.dqkv.data[at:]
-	dkey, dvalue := dquery[t.width:], dquery[2*t.width:]
-	dout = dout[s.first*t.width+s.head*size:]
+// backwardGroup computes the gradients of one head of key and value, and of the queries that it serves.
+func (t *attention) backwardGroup(s span, dout []float32, w *scratch) error {
+	size, ld, group := t.size, t.qkv.width, t.Heads/t.KVHeads
+	dkey := t.dqkv.data[s.first*ld+t.width+s.head*size:]
+	dvalue := dkey[t.kv:]
 	for i := range s.length {
 		clear(dkey[i*ld : i*ld+size])
 		clear(dvalue[i*ld : i*ld+size])
 	}
+	for head := s.head * group; head < (s.head+1)*group; head++ {
+		if err := t.backwardHead(span{s.first, s.length, head}, dout, dkey, dvalue, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backwardHead computes the gradient of the queries of a head and adds to those of its keys and values.
+func (t *attention) backwardHead(s span, dout, dkey, dvalue []float32, w *scratch) error {
+	size, ld := t.size, t.qkv.width
+	at := s.first*ld + s.head*size
+	query, dquery := t.qkv.data[at:], t.dqkv.data[at:]
+	key, value, _ := t.sources(s)
+	dout = dout[s.first*t.width+s.head*size:]
 	mask := t.graph.mask(t.drop, t.Dropout)
 	for q := 0; q < s.length; q += queryTile {
 		n := min(queryTile, s.length-q)
@@ -221,7 +269,7 @@ func (t *attention) backwardHead(s span, dout []float32, w *scratch) error {
 
 // backwardTile computes the probabilities of a tile again in p, adds to dvalue, and leaves the gradient of the scores in dp.
 func (t *attention) backwardTile(s span, q, n, keys int, p, dp []float32, mask kernels.Mask, query, key, value, dout, dvalue []float32, w *scratch) error {
-	size, ld := t.width/t.Heads, t.qkv.width
+	size, ld := t.size, t.qkv.width
 	if err := kernels.GemmSerial(false, true, n, keys, size, query[q*ld:], ld, key, ld, 0, p, keys, &w.gemm); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // Embedding is the tables that are summed for a token. All have the same width.
 type Embedding struct {
 	Token    *params.Param // by id
-	Position *params.Param // by position
+	Position *params.Param // by position; nil for none
 	Segment  *params.Param // by segment; nil for none
 }
 
@@ -32,8 +32,10 @@ func (g *Graph) Embed(e Embedding, rate float32) *Tensor {
 		if err := kernels.Gather(g.pool, n, width, e.Token.Value, e.Token.Shape[0], b.IDs, out.data, false); err != nil {
 			return err
 		}
-		if err := kernels.Gather(g.pool, n, width, e.Position.Value, e.Position.Shape[0], b.Positions, out.data, true); err != nil {
-			return err
+		if e.Position != nil {
+			if err := kernels.Gather(g.pool, n, width, e.Position.Value, e.Position.Shape[0], b.Positions, out.data, true); err != nil {
+				return err
+			}
 		}
 		if e.Segment != nil {
 			if err := kernels.Gather(g.pool, n, width, e.Segment.Value, e.Segment.Shape[0], g.segments(), out.data, true); err != nil {
@@ -63,8 +65,10 @@ func (g *Graph) Embed(e Embedding, rate float32) *Tensor {
 			if err := kernels.ScatterAdd(g.pool, n, width, e.Token.Grad, e.Token.Shape[0], b.IDs, dy); err != nil {
 				return nil, err
 			}
-			if err := kernels.ScatterAdd(g.pool, n, width, e.Position.Grad, e.Position.Shape[0], b.Positions, dy); err != nil {
-				return nil, err
+			if e.Position != nil {
+				if err := kernels.ScatterAdd(g.pool, n, width, e.Position.Grad, e.Position.Shape[0], b.Positions, dy); err != nil {
+					return nil, err
+				}
 			}
 			if e.Segment == nil {
 				return grad, nil

@@ -23,6 +23,7 @@ type Batch struct {
 	Positions []int32  // position of each token inside its sequence
 	Segments  []uint8  // token types; nil if all are 0
 	CuSeqlens []int32  // 0, …, len(IDs), ascending: the borders of sequences
+	Past      int32    // in a graph for decoding: tokens of the sequence before these, which earlier runs were given
 	Rows      []int32  // tokens that Gather keeps, ascending without repetition when gradients are wanted
 	Labels    []int32  // the target of each of those rows, where the graph ends in a loss
 	Seed      uint64   // with Step, decides the dropout masks
@@ -34,6 +35,7 @@ type Batch struct {
 type Graph struct {
 	pool     *kernels.Pool
 	training bool
+	decoding bool // attention keeps keys and values
 
 	expr     *G.ExprGraph
 	machine  G.VM
@@ -61,6 +63,15 @@ func NewGraph(pool *kernels.Pool, training bool) *Graph {
 		pool: pool, training: training, expr: G.NewGraph(),
 		grads: make(map[*G.Node]gradient), hashes: make(map[uint32]bool), workers: make([]scratch, pool.Threads()),
 	}
+}
+
+// NewDecodingGraph returns an empty graph that runs one causal sequence piece by piece: its attention keeps the keys and values of the tokens that
+// it was given, so that the next run needs no more than the tokens after them. Batch.Past says how many of those kept are valid. The memory
+// for that grows with the sequence and stays.
+func NewDecodingGraph(pool *kernels.Pool) *Graph {
+	g := NewGraph(pool, false)
+	g.decoding = true
+	return g
 }
 
 // Tensor is an activation: rows of Width floats, made by one operation. It may be given to one operation only, unless Share was called.

@@ -44,6 +44,8 @@ func testSet(t *testing.T, seed uint64) *params.Set {
 		{Name: "upT", Shape: []int{h, testInner}}, {Name: "downT", Shape: []int{testInner, h}},
 		{Name: "norm2.gamma", Shape: []int{h}}, {Name: "norm2.beta", Shape: []int{h}},
 		{Name: "head", Shape: []int{h, h}}, {Name: "head.bias", Shape: []int{h}},
+		{Name: "k1", Shape: []int{h / 3, h}}, {Name: "v1", Shape: []int{h / 3, h}},
+		{Name: "odd", Shape: []int{5, h}}, {Name: "gate", Shape: []int{testInner, h}},
 		{Name: "vocab.bias", Shape: []int{testVocab}},
 	}
 	s, err := params.NewSet(specs)
@@ -190,6 +192,35 @@ var networks = []network{
 			x = r.dropout(r.dropout(r.norm(x, "norm.gamma", "norm.beta", 1e-5), 0), rate)
 			x = r.linear(r.gather(x), "head", "head.bias", testWidth, false, math.Tanh)
 			return r.crossEntropy(r.dropout(x, rate), "token", "vocab.bias")
+		},
+	},
+	{
+		name: "rotary, grouped heads, gated",
+		graph: func(g *Graph, s *params.Set, rate float32) *Loss {
+			turn := g.NewRotator(Rotary{Heads: 4, Size: 4, Theta: 100})
+			x := g.Embed(Embedding{Token: s.Lookup("token")}, 0)
+			b := g.Branch(x)
+			y := g.RMSNorm(x, s.Lookup("norm.gamma"), 1e-5)
+			y = g.Rotate(g.Linear(y, Linear{Weights: ps(s, "q", "k1", "v1")}), turn)
+			y = g.Attention(y, Attention{Heads: 3, KVHeads: 1, Causal: true, Dropout: rate})
+			x = g.AddDropout(g.Linear(y, Linear{Weights: ps(s, "proj")}), b, nil, 0)
+			b = g.Branch(x)
+			y = g.RMSNorm(x, s.Lookup("norm1.gamma"), 1e-5)
+			y = g.SwiGLU(g.Linear(y, Linear{Weights: ps(s, "gate", "up")}))
+			x = g.AddDropout(g.Linear(y, Linear{Weights: ps(s, "down")}), b, nil, rate)
+			return g.CrossEntropy(g.RMSNorm(g.Gather(x), s.Lookup("norm2.gamma"), 1e-5), s.Lookup("token"), nil)
+		},
+		reference: func(r *reference, rate float32) float64 {
+			h := testWidth
+			x := r.embed("token", "", "", h, 0)
+			y := r.rmsNorm(x, "norm.gamma", 1e-5)
+			y = beside(r.linear(y, "q", "", h, false, nil), r.linear(y, "k1", "", h/3, false, nil), r.linear(y, "v1", "", h/3, false, nil))
+			y = r.groupedAttention(r.rotate(y, 4, 4, 100), 3, 1, true, rate)
+			x = r.addDropout(x, r.linear(y, "proj", "", h, false, nil), "", 0)
+			y = r.rmsNorm(x, "norm1.gamma", 1e-5)
+			y = r.swiGLU(beside(r.linear(y, "gate", "", testInner, false, nil), r.linear(y, "up", "", testInner, false, nil)))
+			x = r.addDropout(x, r.linear(y, "down", "", h, false, nil), "", rate)
+			return r.crossEntropy(r.rmsNorm(r.gather(x), "norm2.gamma", 1e-5), "token", "")
 		},
 	},
 	{
@@ -471,6 +502,17 @@ func TestMistakesInBuilding(t *testing.T) {
 		{"heads", func(g *Graph) {
 			g.Attention(g.Linear(embed(g), Linear{Weights: ps(s, "qkv"), InOut: true}), Attention{Heads: 5})
 		}, "5 heads"},
+		{"groups of heads", func(g *Graph) {
+			g.Attention(g.Linear(embed(g), Linear{Weights: ps(s, "qkv"), InOut: true}), Attention{Heads: 3, KVHeads: 2})
+		}, "3 heads, with 2 of key and value"},
+		{"odd rotation", func(g *Graph) { g.NewRotator(Rotary{Heads: 1, Size: 3, Theta: 10}) }, "size 3"},
+		{"rotation too wide", func(g *Graph) { g.Rotate(embed(g), g.NewRotator(Rotary{Heads: 7, Size: 2, Theta: 10})) }, "of width 12"},
+		{"rotation of a branch", func(g *Graph) {
+			x := embed(g)
+			g.Branch(x)
+			g.Rotate(x, g.NewRotator(Rotary{Heads: 1, Size: 2, Theta: 10}))
+		}, "no other reader"},
+		{"halves", func(g *Graph) { g.SwiGLU(g.Linear(embed(g), Linear{Weights: ps(s, "odd")})) }, "a width of 5 has no halves"},
 		{"dropout", func(g *Graph) { g.LayerNorm(embed(g), norm(s, "norm"), 1) }, "dropout rate is 1"},
 		{"tables", func(g *Graph) { g.Embed(Embedding{Token: s.Lookup("token"), Position: s.Lookup("up.bias")}, 0) }, "up.bias has shape"},
 		{"other graph", func(g *Graph) { g.Gather(embed(NewGraph(g.pool, true))) }, "not a tensor of this graph"},
@@ -560,5 +602,40 @@ func TestSteadyStepAllocatesNoTensors(t *testing.T) {
 	}
 	if large > 256<<10 {
 		t.Errorf("%d bytes allocated in a step", large)
+	}
+}
+
+// TestMistakesInDecoding asks a graph that keeps keys for what it can't do.
+func TestMistakesInDecoding(t *testing.T) {
+	s := testSet(t, 1)
+	build := func(causal bool) (*Graph, *Tensor) {
+		g := NewDecodingGraph(newTestPool(t, 1))
+		x := g.Linear(g.Embed(Embedding{Token: s.Lookup("token")}, 0), Linear{Weights: ps(s, "qkv"), InOut: true})
+		return g, g.Gather(g.Attention(x, Attention{Heads: testHeads, Causal: causal}))
+	}
+	if g, _ := build(false); g.Compile() == nil || !strings.Contains(g.Compile().Error(), "not causal") {
+		t.Errorf("attention to all tokens: error %v", g.Compile())
+	}
+	g, _ := build(true)
+	if err := g.Compile(); err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	run := func(past int32, lengths ...int) error {
+		b := testBatch(1, lengths...)
+		b.Past = past
+		return g.Run(t.Context(), b)
+	}
+	if err := errors.Join(run(0, 5), run(5, 1), run(3, 2)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		past    int32
+		lengths []int
+		want    string
+	}{{6, []int{1}, "6 tokens are said to stand before these, but 5 are kept"}, {-1, []int{1}, "-1 tokens"}, {0, []int{2, 2}, "one sequence, not 2"}} {
+		if err := run(c.past, c.lengths...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v after %d: error %v, want one with %q", c.lengths, c.past, err, c.want)
+		}
 	}
 }

@@ -61,7 +61,10 @@ func (r *reference) embed(token, position, segment string, width int, rate float
 	y := newMatrix(len(r.batch.IDs), width)
 	for i, id := range r.batch.IDs {
 		for j := range y.row(i) {
-			y.row(i)[j] = r.values[token][int(id)*width+j] + r.values[position][int(r.batch.Positions[i])*width+j]
+			y.row(i)[j] = r.values[token][int(id)*width+j]
+			if position != "" {
+				y.row(i)[j] += r.values[position][int(r.batch.Positions[i])*width+j]
+			}
 			if segment != "" {
 				s := 0
 				if r.batch.Segments != nil {
@@ -116,13 +119,18 @@ func beside(ms ...matrix) matrix {
 }
 
 func (r *reference) attention(qkv matrix, heads int, causal bool, rate float32) matrix {
+	return r.groupedAttention(qkv, heads, heads, causal, rate)
+}
+
+func (r *reference) groupedAttention(qkv matrix, heads, kvHeads int, causal bool, rate float32) matrix {
 	r.drops++
-	width := qkv.cols / 3
-	size := width / heads
+	size := qkv.cols / (heads + 2*kvHeads)
+	width, kv := size*heads, size*kvHeads
 	out := newMatrix(qkv.rows, width)
 	for s := range len(r.batch.CuSeqlens) - 1 {
 		lo, hi := int(r.batch.CuSeqlens[s]), int(r.batch.CuSeqlens[s+1])
 		for h := range heads {
+			from := width + h*kvHeads/heads*size
 			for i := lo; i < hi; i++ {
 				end := hi
 				if causal {
@@ -133,7 +141,7 @@ func (r *reference) attention(qkv matrix, heads int, causal bool, rate float32) 
 				for j := lo; j < end; j++ {
 					var dot float64
 					for d := range size {
-						dot += qkv.row(i)[h*size+d] * qkv.row(j)[width+h*size+d]
+						dot += qkv.row(i)[h*size+d] * qkv.row(j)[from+d]
 					}
 					p[j-lo] = math.Exp(dot / math.Sqrt(float64(size)))
 					sum += p[j-lo]
@@ -141,7 +149,7 @@ func (r *reference) attention(qkv matrix, heads int, causal bool, rate float32) 
 				mask := r.maskRow(r.drops, rate, (uint64(i)*uint64(heads)+uint64(h))*maxSequence, end-lo)
 				for j := range p {
 					for d := range size {
-						out.row(i)[h*size+d] += p[j] / sum * mask[j] * qkv.row(lo + j)[2*width+h*size+d]
+						out.row(i)[h*size+d] += p[j] / sum * mask[j] * qkv.row(lo + j)[from+kv+d]
 					}
 				}
 			}
@@ -162,6 +170,46 @@ func (r *reference) norm(x matrix, gamma, beta string, eps float64) matrix {
 		}
 		for j, v := range x.row(i) {
 			y.row(i)[j] = (v-mean)/math.Sqrt(variance+eps)*r.values[gamma][j] + r.values[beta][j]
+		}
+	}
+	return y
+}
+
+func (r *reference) rmsNorm(x matrix, gamma string, eps float64) matrix {
+	y := newMatrix(x.rows, x.cols)
+	for i := range x.rows {
+		var square float64
+		for _, v := range x.row(i) {
+			square += v * v / float64(x.cols)
+		}
+		for j, v := range x.row(i) {
+			y.row(i)[j] = v / math.Sqrt(square+eps) * r.values[gamma][j]
+		}
+	}
+	return y
+}
+
+func (r *reference) swiGLU(x matrix) matrix {
+	y := newMatrix(x.rows, x.cols/2)
+	for i := range x.rows {
+		for j := range y.row(i) {
+			gate := x.row(i)[j]
+			y.row(i)[j] = gate / (1 + math.Exp(-gate)) * x.row(i)[y.cols+j]
+		}
+	}
+	return y
+}
+
+func (r *reference) rotate(x matrix, heads, size int, theta float64) matrix {
+	y := x.clone()
+	for i := range x.rows {
+		for h := range heads {
+			for k := range size / 2 {
+				angle := float64(r.batch.Positions[i]) * math.Pow(theta, -float64(2*k)/float64(size))
+				a, b := h*size+k, h*size+size/2+k
+				y.row(i)[a] = x.row(i)[a]*math.Cos(angle) - x.row(i)[b]*math.Sin(angle)
+				y.row(i)[b] = x.row(i)[b]*math.Cos(angle) + x.row(i)[a]*math.Sin(angle)
+			}
 		}
 	}
 	return y

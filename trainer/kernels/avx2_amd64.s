@@ -1881,6 +1881,387 @@ loopDone:
 	VZEROUPPER
 	RET
 
+TEXT ·dotAVX2(SB), NOSPLIT, $0-52
+	MOVQ a_base+0(FP), DI
+	MOVQ b_base+24(FP), SI
+	MOVQ a_len+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Y1
+	VMOVUPS (SI)(AX*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE loop
+loopTail:
+	ADDQ $8, CX
+	JZ loopDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y1
+	VMASKMOVPS (SI)(AX*1), Y15, Y2
+	VFMADD231PS Y1, Y2, Y0
+loopDone:
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSS X0, sum+48(FP)
+	VZEROUPPER
+	RET
+
+TEXT ·addScaledAVX2(SB), NOSPLIT, $0-52
+	MOVQ dst_base+0(FP), DI
+	MOVQ a_base+24(FP), SI
+	MOVQ dst_len+8(FP), CX
+	MOVL factor+48(FP), AX
+	VMOVD AX, X2
+	VPBROADCASTD X2, Y2
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Y0
+	VMOVUPS (SI)(AX*1), Y1
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE loop
+loopTail:
+	ADDQ $8, CX
+	JZ loopDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y0
+	VMASKMOVPS (SI)(AX*1), Y15, Y1
+	VFMADD231PS Y1, Y2, Y0
+	VMASKMOVPS Y0, Y15, (DI)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·scaleMultiplyAVX2(SB), NOSPLIT, $0-76
+	MOVQ x_base+0(FP), DI
+	MOVQ gamma_base+24(FP), SI
+	MOVQ y_base+48(FP), DX
+	MOVQ x_len+8(FP), CX
+	MOVL factor+72(FP), AX
+	VMOVD AX, X2
+	VPBROADCASTD X2, Y2
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Y0
+	VMOVUPS (SI)(AX*1), Y1
+	VMULPS Y2, Y0, Y0
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE loop
+loopTail:
+	ADDQ $8, CX
+	JZ loopDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y0
+	VMASKMOVPS (SI)(AX*1), Y15, Y1
+	VMULPS Y2, Y0, Y0
+	VMULPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (DX)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ x_base+0(FP), DI
+	MOVQ gamma_base+24(FP), SI
+	MOVQ dy_base+48(FP), DX
+	MOVQ dx_base+72(FP), BX
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ x_len+8(FP), CX
+	MOVL rstd+120(FP), AX
+	VMOVD AX, X5
+	VPBROADCASTD X5, Y5
+	MOVL inverse+124(FP), AX
+	VMOVD AX, X6
+	VPBROADCASTD X6, Y6
+	VXORPS Y0, Y0, Y0
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT dotTail
+dot:
+	VMOVUPS (DI)(AX*1), Y1
+	VMULPS Y5, Y1, Y1
+	VMOVUPS (DX)(AX*1), Y2
+	VMULPS Y2, Y1, Y1
+	VMOVUPS (R8)(AX*1), Y3
+	VADDPS Y1, Y3, Y3
+	VMOVUPS Y3, (R8)(AX*1)
+	VMOVUPS (SI)(AX*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE dot
+dotTail:
+	ADDQ $8, CX
+	JZ dotDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y1
+	VMULPS Y5, Y1, Y1
+	VMASKMOVPS (DX)(AX*1), Y15, Y2
+	VMULPS Y2, Y1, Y1
+	VMASKMOVPS (R8)(AX*1), Y15, Y3
+	VADDPS Y1, Y3, Y3
+	VMASKMOVPS Y3, Y15, (R8)(AX*1)
+	VMASKMOVPS (SI)(AX*1), Y15, Y2
+	VFMADD231PS Y1, Y2, Y0
+dotDone:
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $1, X0, X1
+	VADDPS X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VMULPS Y6, Y0, Y0
+	MOVQ x_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Y1
+	VMULPS Y5, Y1, Y1
+	VMOVUPS (SI)(AX*1), Y2
+	VMOVUPS (DX)(AX*1), Y3
+	VMULPS Y2, Y3, Y3
+	VFNMADD231PS Y0, Y1, Y3
+	VMULPS Y5, Y3, Y3
+	VMOVUPS Y3, (BX)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE loop
+loopTail:
+	ADDQ $8, CX
+	JZ loopDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y1
+	VMULPS Y5, Y1, Y1
+	VMASKMOVPS (SI)(AX*1), Y15, Y2
+	VMASKMOVPS (DX)(AX*1), Y15, Y3
+	VMULPS Y2, Y3, Y3
+	VFNMADD231PS Y0, Y1, Y3
+	VMULPS Y5, Y3, Y3
+	VMASKMOVPS Y3, Y15, (BX)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·swiGLUAVX2(SB), NOSPLIT, $0-72
+	MOVQ gate_base+0(FP), DI
+	MOVQ up_base+24(FP), SI
+	MOVQ y_base+48(FP), DX
+	MOVQ gate_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Y0
+	VMULPS constants<>+1920(SB), Y0, Y1
+	VCMPPS $5, constants<>+64(SB), Y1, Y5
+	VMOVUPS constants<>+64(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS constants<>+192(SB), Y1, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS constants<>+256(SB), Y2, Y1
+	VFNMADD231PS constants<>+320(SB), Y2, Y1
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+448(SB), Y1, Y3
+	VFMADD213PS constants<>+512(SB), Y1, Y3
+	VFMADD213PS constants<>+576(SB), Y1, Y3
+	VFMADD213PS constants<>+640(SB), Y1, Y3
+	VFMADD213PS constants<>+704(SB), Y1, Y3
+	VMULPS Y1, Y1, Y4
+	VFMADD213PS Y1, Y4, Y3
+	VADDPS constants<>+768(SB), Y3, Y3
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y3, Y3
+	VANDPS Y5, Y3, Y1
+	VMOVUPS constants<>+768(SB), Y6
+	VADDPS Y6, Y1, Y1
+	VDIVPS Y1, Y6, Y1
+	VMULPS Y1, Y0, Y2
+	VMOVUPS (SI)(AX*1), Y3
+	VMULPS Y2, Y3, Y3
+	VMOVUPS Y3, (DX)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE loop
+loopTail:
+	ADDQ $8, CX
+	JZ loopDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y0
+	VMULPS constants<>+1920(SB), Y0, Y1
+	VCMPPS $5, constants<>+64(SB), Y1, Y5
+	VMOVUPS constants<>+64(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS constants<>+192(SB), Y1, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS constants<>+256(SB), Y2, Y1
+	VFNMADD231PS constants<>+320(SB), Y2, Y1
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+448(SB), Y1, Y3
+	VFMADD213PS constants<>+512(SB), Y1, Y3
+	VFMADD213PS constants<>+576(SB), Y1, Y3
+	VFMADD213PS constants<>+640(SB), Y1, Y3
+	VFMADD213PS constants<>+704(SB), Y1, Y3
+	VMULPS Y1, Y1, Y4
+	VFMADD213PS Y1, Y4, Y3
+	VADDPS constants<>+768(SB), Y3, Y3
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y3, Y3
+	VANDPS Y5, Y3, Y1
+	VMOVUPS constants<>+768(SB), Y6
+	VADDPS Y6, Y1, Y1
+	VDIVPS Y1, Y6, Y1
+	VMULPS Y1, Y0, Y2
+	VMASKMOVPS (SI)(AX*1), Y15, Y3
+	VMULPS Y2, Y3, Y3
+	VMASKMOVPS Y3, Y15, (DX)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
+TEXT ·swiGLUBackwardAVX2(SB), NOSPLIT, $0-120
+	MOVQ gate_base+0(FP), DI
+	MOVQ up_base+24(FP), SI
+	MOVQ dy_base+48(FP), DX
+	MOVQ dgate_base+72(FP), BX
+	MOVQ dup_base+96(FP), R8
+	MOVQ gate_len+8(FP), CX
+	XORQ AX, AX
+	SUBQ $8, CX
+	JLT loopTail
+loop:
+	VMOVUPS (DI)(AX*1), Y0
+	VMULPS constants<>+1920(SB), Y0, Y1
+	VCMPPS $5, constants<>+64(SB), Y1, Y5
+	VMOVUPS constants<>+64(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS constants<>+192(SB), Y1, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS constants<>+256(SB), Y2, Y1
+	VFNMADD231PS constants<>+320(SB), Y2, Y1
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+448(SB), Y1, Y3
+	VFMADD213PS constants<>+512(SB), Y1, Y3
+	VFMADD213PS constants<>+576(SB), Y1, Y3
+	VFMADD213PS constants<>+640(SB), Y1, Y3
+	VFMADD213PS constants<>+704(SB), Y1, Y3
+	VMULPS Y1, Y1, Y4
+	VFMADD213PS Y1, Y4, Y3
+	VADDPS constants<>+768(SB), Y3, Y3
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y3, Y3
+	VANDPS Y5, Y3, Y1
+	VMOVUPS constants<>+768(SB), Y6
+	VADDPS Y6, Y1, Y1
+	VDIVPS Y1, Y6, Y1
+	VMULPS Y1, Y0, Y2
+	VMOVUPS (SI)(AX*1), Y3
+	VMOVUPS (DX)(AX*1), Y4
+	VMULPS Y4, Y2, Y5
+	VSUBPS Y1, Y6, Y2
+	VFMADD213PS Y6, Y0, Y2
+	VMULPS Y1, Y2, Y2
+	VMULPS Y4, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS Y5, (R8)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JGE loop
+loopTail:
+	ADDQ $8, CX
+	JZ loopDone
+	LEAQ laneMasks<>+64(SB), R12
+	SHLQ $2, CX
+	SUBQ CX, R12
+	VMOVUPS (R12), Y15
+	VMASKMOVPS (DI)(AX*1), Y15, Y0
+	VMULPS constants<>+1920(SB), Y0, Y1
+	VCMPPS $5, constants<>+64(SB), Y1, Y5
+	VMOVUPS constants<>+64(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS constants<>+192(SB), Y1, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS constants<>+256(SB), Y2, Y1
+	VFNMADD231PS constants<>+320(SB), Y2, Y1
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+448(SB), Y1, Y3
+	VFMADD213PS constants<>+512(SB), Y1, Y3
+	VFMADD213PS constants<>+576(SB), Y1, Y3
+	VFMADD213PS constants<>+640(SB), Y1, Y3
+	VFMADD213PS constants<>+704(SB), Y1, Y3
+	VMULPS Y1, Y1, Y4
+	VFMADD213PS Y1, Y4, Y3
+	VADDPS constants<>+768(SB), Y3, Y3
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y3, Y3
+	VANDPS Y5, Y3, Y1
+	VMOVUPS constants<>+768(SB), Y6
+	VADDPS Y6, Y1, Y1
+	VDIVPS Y1, Y6, Y1
+	VMULPS Y1, Y0, Y2
+	VMASKMOVPS (SI)(AX*1), Y15, Y3
+	VMASKMOVPS (DX)(AX*1), Y15, Y4
+	VMULPS Y4, Y2, Y5
+	VSUBPS Y1, Y6, Y2
+	VFMADD213PS Y6, Y0, Y2
+	VMULPS Y1, Y2, Y2
+	VMULPS Y4, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VMASKMOVPS Y2, Y15, (BX)(AX*1)
+	VMASKMOVPS Y5, Y15, (R8)(AX*1)
+loopDone:
+	VZEROUPPER
+	RET
+
 DATA constants<>+0(SB)/4, $0xff800000
 DATA constants<>+4(SB)/4, $0xff800000
 DATA constants<>+8(SB)/4, $0xff800000
@@ -2361,4 +2742,20 @@ DATA constants<>+1904(SB)/4, $0x00000008
 DATA constants<>+1908(SB)/4, $0x00000008
 DATA constants<>+1912(SB)/4, $0x00000008
 DATA constants<>+1916(SB)/4, $0x00000008
-GLOBL constants<>(SB), RODATA|NOPTR, $1920
+DATA constants<>+1920(SB)/4, $0xbf800000
+DATA constants<>+1924(SB)/4, $0xbf800000
+DATA constants<>+1928(SB)/4, $0xbf800000
+DATA constants<>+1932(SB)/4, $0xbf800000
+DATA constants<>+1936(SB)/4, $0xbf800000
+DATA constants<>+1940(SB)/4, $0xbf800000
+DATA constants<>+1944(SB)/4, $0xbf800000
+DATA constants<>+1948(SB)/4, $0xbf800000
+DATA constants<>+1952(SB)/4, $0xbf800000
+DATA constants<>+1956(SB)/4, $0xbf800000
+DATA constants<>+1960(SB)/4, $0xbf800000
+DATA constants<>+1964(SB)/4, $0xbf800000
+DATA constants<>+1968(SB)/4, $0xbf800000
+DATA constants<>+1972(SB)/4, $0xbf800000
+DATA constants<>+1976(SB)/4, $0xbf800000
+DATA constants<>+1980(SB)/4, $0xbf800000
+GLOBL constants<>(SB), RODATA|NOPTR, $1984

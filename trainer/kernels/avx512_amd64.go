@@ -61,3 +61,21 @@ func dropoutAddAVX512(dst []float32, x []float32, residual []float32, k0 uint32,
 
 //go:noescape
 func adamWAVX512(values []float32, grads []float32, moment1 []float32, moment2 []float32, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, rate float32, keep float32)
+
+//go:noescape
+func dotAVX512(a []float32, b []float32) (sum float32)
+
+//go:noescape
+func addScaledAVX512(dst []float32, a []float32, factor float32)
+
+//go:noescape
+func scaleMultiplyAVX512(x []float32, gamma []float32, y []float32, factor float32)
+
+//go:noescape
+func rmsNormBackwardAVX512(x []float32, gamma []float32, dy []float32, dx []float32, dgamma []float32, rstd float32, inverse float32)
+
+//go:noescape
+func swiGLUAVX512(gate []float32, up []float32, y []float32)
+
+//go:noescape
+func swiGLUBackwardAVX512(gate []float32, up []float32, dy []float32, dgate []float32, dup []float32)

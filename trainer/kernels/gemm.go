@@ -35,6 +35,9 @@ func Gemm(p *Pool, transA, transB bool, m, n, k int, a []float32, lda int, b []f
 		return err
 	}
 	defer p.end()
+	if g.isVector() {
+		return p.run(ceilDiv(n, vectorCols), func(chunk, _ int) { g.vector(chunk) })
+	}
 	for j0 := 0; j0 < n; j0 += g.maxCols() {
 		g.block(j0, p.sharedFloats(g.packedSize(j0)))
 		if err := p.run(g.packs(), func(chunk, _ int) { g.pack(chunk) }); err != nil {
@@ -52,6 +55,12 @@ func GemmSerial(transA, transB bool, m, n, k int, a []float32, lda int, b []floa
 	g, err := newProduct("GemmSerial", transA, transB, m, n, k, a, lda, b, ldb, beta, c, ldc)
 	if err != nil || m == 0 || n == 0 {
 		return err
+	}
+	if g.isVector() {
+		for i := range ceilDiv(n, vectorCols) {
+			g.vector(i)
+		}
+		return nil
 	}
 	for j0 := 0; j0 < n; j0 += g.maxCols() {
 		g.block(j0, grow(&s.b, g.packedSize(j0)))

@@ -39,6 +39,14 @@ type tier struct {
 	// norm and normBackward are one row of LayerNorm and LayerNormBackward.
 	norm         func(x, gamma, beta, y []float32, eps float32) (mean, rstd float32)
 	normBackward func(x, gamma, dy, dx, dgamma, dbeta []float32, mean, rstd float32)
+	// dot is Σ a·b; addScaled is dst += a·factor; scaleMultiply is y = x·factor·gamma.
+	dot           func(a, b []float32) (sum float32)
+	addScaled     func(dst, a []float32, factor float32)
+	scaleMultiply func(x, gamma, y []float32, factor float32)
+	// rmsNormBackward is one row of RMSNormBackward, inverse being 1/len(x); swiGLU and its backward are one row of SwiGLU and SwiGLUBackward.
+	rmsNormBackward func(x, gamma, dy, dx, dgamma []float32, rstd, inverse float32)
+	swiGLU          func(gate, up, y []float32)
+	swiGLUBackward  func(gate, up, dy, dgate, dup []float32)
 	// The masked: dst = mask(src); dst = residual + mask(x); dst = residual + mask(x + bias). For the key see maskKey.
 	dropout        func(dst, src []float32, k0, k1, index, threshold uint32, scale float32)
 	dropoutAdd     func(dst, x, residual []float32, k0, k1, index, threshold uint32, scale float32)
@@ -56,6 +64,8 @@ var portable = tier{
 	norm: normPortable, normBackward: normBackwardPortable,
 	dropout: dropoutPortable, dropoutAdd: dropoutAddPortable, biasDropoutAdd: biasDropoutAddPortable,
 	adamW: adamWPortable,
+	dot:   dotPortable, addScaled: addScaledPortable, scaleMultiply: scaleMultiplyPortable,
+	rmsNormBackward: rmsNormBackwardPortable, swiGLU: swiGLUPortable, swiGLUBackward: swiGLUBackwardPortable,
 }
 
 // tiers holds what this processor can run, best first.

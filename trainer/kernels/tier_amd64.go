@@ -24,6 +24,8 @@ var avx512 = tier{
 	norm: normAVX512, normBackward: normBackwardAVX512,
 	dropout: dropoutAVX512, dropoutAdd: dropoutAddAVX512, biasDropoutAdd: biasDropoutAddAVX512,
 	adamW: adamWAVX512,
+	dot:   dotAVX512, addScaled: addScaledAVX512, scaleMultiply: scaleMultiplyAVX512,
+	rmsNormBackward: rmsNormBackwardAVX512, swiGLU: swiGLUAVX512, swiGLUBackward: swiGLUBackwardAVX512,
 }
 
 var avx2 = tier{
@@ -35,6 +37,8 @@ var avx2 = tier{
 	norm: normAVX2, normBackward: normBackwardAVX2,
 	dropout: dropoutAVX2, dropoutAdd: dropoutAddAVX2, biasDropoutAdd: biasDropoutAddAVX2,
 	adamW: adamWAVX2,
+	dot:   dotAVX2, addScaled: addScaledAVX2, scaleMultiply: scaleMultiplyAVX2,
+	rmsNormBackward: rmsNormBackwardAVX2, swiGLU: swiGLUAVX2, swiGLUBackward: swiGLUBackwardAVX2,
 }
 
 // tileAVX512 uses the small kernel where it needs fewer instructions than the large one.

@@ -35,10 +35,12 @@ func ReadConfig(data []byte) (Config, error) {
 		}
 	case "gpt2":
 		c = DefaultGPT2()
+	case "llama":
+		c = DefaultLlama()
 	case "":
-		return nil, fmt.Errorf("read config.json: it has no model_type; known ones are bert and gpt2")
+		return nil, fmt.Errorf("read config.json: it has no model_type; known ones are bert, gpt2 and llama")
 	default:
-		return nil, fmt.Errorf("read config.json: model_type %q is not known; known ones are bert and gpt2", kind.ModelType)
+		return nil, fmt.Errorf("read config.json: model_type %q is not known; known ones are bert, gpt2 and llama", kind.ModelType)
 	}
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,10 @@ var configs = map[string]string{
 		"eos_token_id": 98, "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 512, "n_embd": 32, "n_head": 4,
 		"n_inner": null, "n_layer": 5, "n_positions": 512, "resid_pdrop": 0.1, "scale_attn_weights": true, "task_specific_params":
 		{"text-generation": {"do_sample": true, "max_length": 50}}, "vocab_size": 1000}`,
+	"llama": `{"architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": [2, 7],
+		"head_dim": 16, "hidden_act": "silu", "hidden_size": 48, "initializer_range": 0.02, "intermediate_size": 100, "max_position_embeddings": 256,
+		"mlp_bias": false, "model_type": "llama", "num_attention_heads": 6, "num_hidden_layers": 2, "num_key_value_heads": 2, "pretraining_tp": 1,
+		"rms_norm_eps": 1e-06, "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"}, "tie_word_embeddings": true, "vocab_size": 300}`,
 }
 
 func TestConfigKeepsFields(t *testing.T) {
@@ -77,6 +82,16 @@ func TestRefusedConfig(t *testing.T) {
 		{"positions", "bert", `"absolute"`, `"relative_key"`, "position_embedding_type is relative_key"},
 		{"inner", "gpt2", `"n_inner": null`, `"n_inner": 0`, "n_inner is 0"},
 		{"untied", "gpt2", `"n_ctx": 512`, `"tie_word_embeddings": false`, "tie_word_embeddings is false"},
+		{"groups", "llama", `"num_key_value_heads": 2`, `"num_key_value_heads": 4`, "num_key_value_heads is 4, want a divisor of num_attention_heads, 6"},
+		{"no groups", "llama", `"num_key_value_heads": 2`, `"num_key_value_heads": 0`, "num_key_value_heads is 0"},
+		{"odd heads", "llama", `"head_dim": 16`, `"head_dim": 15`, "head_dim is 15"},
+		{"head size", "llama", `"head_dim": 16`, `"head_dim": 1000000`, "head_dim is 1000000"},
+		{"scaled rotation", "llama", `"rope_type": "default"`, `"rope_type": "llama3"`, `rope_parameters.rope_type is "llama3"`},
+		{"old scaled rotation", "llama", `"mlp_bias": false`, `"rope_scaling": {"type": "linear", "factor": 2}`, `rope_scaling.rope_type is "linear"`},
+		{"theta", "llama", `"rope_theta": 500000.0`, `"rope_theta": -1`, "rope_theta is -1"},
+		{"biases", "llama", `"attention_bias": false`, `"attention_bias": true`, "attention_bias is true"},
+		{"gate", "llama", `"silu"`, `"gelu"`, `hidden_act is "gelu"`},
+		{"end", "llama", `[2, 7]`, `"2"`, "config.json"},
 		{"decoder", "bert", `"use_cache": true`, `"is_decoder": true`, "is_decoder is true"},
 	}
 	for _, c := range cases {
@@ -94,6 +109,41 @@ func TestRefusedConfig(t *testing.T) {
 	huge.Layers, huge.Width, huge.Heads = maxLayers, 1<<16, 16
 	if _, err := New(huge, nil); err == nil || !strings.Contains(err.Error(), "elements") {
 		t.Errorf("a model of 10^14 parameters returned %v", err)
+	}
+}
+
+// TestLlamaConfigs reads what versions of transformers wrote, and what they leave out.
+func TestLlamaConfigs(t *testing.T) {
+	for _, c := range []struct {
+		text         string
+		theta        float64
+		kvHeads, dim int
+		ends         []uint32
+	}{
+		{`{"model_type": "llama"}`, 10000, 32, 128, []uint32{2}},
+		{`{"model_type": "llama", "rope_theta": 7000, "rope_scaling": null, "eos_token_id": null, "num_key_value_heads": 8}`, 7000, 8, 128, nil},
+		{configs["llama"], 500000, 2, 16, []uint32{2, 7}},
+	} {
+		read, err := ReadConfig([]byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, err := read.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadConfig(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []*LlamaConfig{read.(*LlamaConfig), again.(*LlamaConfig)} {
+			if l.RopeTheta != c.theta || l.kvHeads() != c.kvHeads || l.headSize() != c.dim || !slices.Equal(l.Ends(), c.ends) {
+				t.Errorf("%s\nwas read as theta %v, %d heads of keys, of size %d, ends %v", c.text, l.RopeTheta, l.kvHeads(), l.headSize(), l.Ends())
+			}
+			if start, ok := l.Start(); !ok || start != 1 {
+				t.Errorf("start %d, %v", start, ok)
+			}
+		}
 	}
 }
 

@@ -1,12 +1,14 @@
-// Package model holds the architectures: BERT for masked language modelling and for the classification of sequences, and GPT-2 for causal
-// language modelling, as Hugging Face transformers defines BertForMaskedLM, BertForSequenceClassification and GPT2LMHeadModel. Parameters
-// have the names, shapes and layouts of their checkpoints.
+// Package model holds the architectures: BERT for masked language modelling and for the classification of sequences, GPT-2 and Llama for
+// causal language modelling, as Hugging Face transformers defines BertForMaskedLM, BertForSequenceClassification, GPT2LMHeadModel and
+// LlamaForCausalLM. Parameters have the names, shapes and layouts of their checkpoints.
 //
-// [ReadConfig] reads a config.json, or a program fills a [BERTConfig], [BERTClassifierConfig] or [GPT2Config]; [New] makes the [Network],
-// whose weights are zero until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without padding:
+// [ReadConfig] reads a config.json, or a program fills a [BERTConfig], [BERTClassifierConfig], [GPT2Config] or [LlamaConfig]; [New] makes the
+// [Network], whose weights are zero until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without
+// padding:
 //
 //	Loss      forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
 //	Logits    the scores of the vocabulary at chosen positions, of a language model
+//	Decode    the scores after a sequence that grows, with keys and values kept between calls
 //	Classify  the scores of the classes of each sequence, of a classifier
 //
 // Each way of running has its own graph over the same weights, built when it is first used. Results are the same bits for any number
@@ -25,7 +27,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
-// Config is the configuration of one of the architectures: [BERTConfig], [BERTClassifierConfig] or [GPT2Config].
+// Config is the configuration of one of the architectures: [BERTConfig], [BERTClassifierConfig], [GPT2Config] or [LlamaConfig].
 type Config interface {
 	// Validate returns an error that names a field whose value this package can't run, if there is one.
 	Validate() error
@@ -59,10 +61,11 @@ type Network struct {
 	pool     *kernels.Pool
 	set      *params.Set
 	batch    fused.Batch
+	decoded  schemas.Minibatch // of Decode
 	programs [modes]*program
 }
 
-var _ trainer.Model = (*Network)(nil)
+var _ trainer.Decoder = (*Network)(nil)
 
 // mode is a way of running a network, which has a graph of its own.
 type mode int
@@ -71,6 +74,7 @@ const (
 	training mode = iota
 	evaluation
 	prediction
+	decoding
 	modes
 )
 
@@ -245,10 +249,13 @@ func (n *Network) program(m mode) (*program, error) {
 	if p := n.programs[m]; p != nil {
 		return p, nil
 	}
-	p := &program{graph: fused.NewGraph(n.pool, m == training)}
+	p := new(program)
+	if p.graph = fused.NewGraph(n.pool, m == training); m == decoding {
+		p.graph = fused.NewDecodingGraph(n.pool)
+	}
 	hidden := n.config.build(p.graph, n.set)
 	table, bias := n.config.decoder(n.set)
-	if m == prediction {
+	if m == prediction || m == decoding {
 		p.logits = p.graph.Logits(hidden, table, bias)
 	} else {
 		p.loss = p.graph.CrossEntropy(hidden, table, bias)

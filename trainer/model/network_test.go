@@ -27,8 +27,15 @@ func smallGPT2() *GPT2Config {
 	return c
 }
 
+func smallLlama() *LlamaConfig {
+	c, kv := DefaultLlama(), 2
+	c.VocabSize, c.HiddenSize, c.IntermediateSize, c.Layers, c.Heads, c.KVHeads, c.MaxPositions = 50, 24, 36, 2, 4, &kv, 140
+	c.AttentionDropout = 0.1
+	return c
+}
+
 func smallConfigs() map[string]Config {
-	return map[string]Config{"bert": smallBERT(), "gpt2": smallGPT2()}
+	return map[string]Config{"bert": smallBERT(), "gpt2": smallGPT2(), "llama": smallLlama()}
 }
 
 func newNetwork(t testing.TB, c Config, threads int) *Network {

@@ -145,7 +145,7 @@ func relative(a, b []float32) float64 {
 	return math.Sqrt(diff / size)
 }
 
-var recordings = []string{"bert", "gpt2", "classifier"}
+var recordings = []string{"bert", "gpt2", "classifier", "llama", "llama_tied"}
 
 // TestNumbersOfPyTorch compares loss, logits and all gradients with those that PyTorch computed in float64 for the model of transformers.
 func TestNumbersOfPyTorch(t *testing.T) {
@@ -232,7 +232,7 @@ func TestTrainingOfPyTorch(t *testing.T) {
 // recordedSequence is the formula for sequence s, of n tokens.
 func recordedSequence(c Config, s, n int) sequence {
 	vocabulary := c.Limits().Vocabulary
-	_, causal := c.(*GPT2Config)
+	_, causal := c.(Causal)
 	classes := c.Limits().Classes
 	masked := !causal && classes == 0
 	var out sequence
@@ -264,6 +264,8 @@ func withoutDropout(c Config) {
 		withoutDropout(&c.BERTConfig)
 	case *GPT2Config:
 		c.ResidualDropout, c.EmbeddingDropout, c.AttentionDropout = 0, 0, 0
+	case *LlamaConfig:
+		c.AttentionDropout = 0
 	}
 }
 

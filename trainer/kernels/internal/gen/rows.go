@@ -36,6 +36,12 @@ func (f *file) rows(set isa) {
 	f.biasDropoutAdd(set, true)
 	f.biasDropoutAdd(set, false)
 	f.adamW(set)
+	f.dot(set)
+	f.addScaled(set)
+	f.scaleMultiply(set)
+	f.rmsNormBackward(set)
+	f.swiGLU(set, false)
+	f.swiGLU(set, true)
 }
 
 // row is a function func name(slices ..., scalars ...) over slices of equal length, written as code for one vector of each. The tail of a
