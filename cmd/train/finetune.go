@@ -60,7 +60,8 @@ func newFinetune(args []string) *cobra.Command {
 made, with a new head at random; from a model with labels it takes the head along.
 
 Files end in .tsv (quotes are plain characters), .csv or .jsonl. Without --eval the model of the last epoch is the result, else that of the
-epoch with the best --metric; the folder of --out is then its model folder, with metrics.jsonl beside it. The first Ctrl-C or SIGTERM saves
+epoch with the best --metric; the folder of --out is then its model folder, with metrics.jsonl beside it. While it runs, the checkpoint of each
+epoch stays: three times the size of the model; then only the best and the last. The first Ctrl-C or SIGTERM saves
 and ends; --resume goes on, to the same bits that an undisturbed run would have reached. The same seed gives the same model on any number
 of threads.
 ` + exitCodes,
