@@ -31,7 +31,7 @@ func TestLoadRefuses(t *testing.T) {
 		want           string // in the error
 	}{
 		{"unknown normalizer", bpe, `"normalizer":null`, `"normalizer":{"type":"NFC"}`, `normalizer.type: "NFC" is not supported`},
-		{"unknown pre-tokenizer", bpe, `"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Split"`, `pre_tokenizer.type: "Split"`},
+		{"unknown pre-tokenizer", bpe, `"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Shuffle"`, `pre_tokenizer.type: "Shuffle"`},
 		{"unknown decoder", bpe, `"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"CTC"`, `decoder.type: "CTC"`},
 		{"unknown post-processor", bpe, `"post_processor":{"type":"ByteLevel"`, `"post_processor":{"type":"Sequence"`, `post_processor.type: "Sequence"`},
 		{"unknown model", bpe, `"type":"BPE"`, `"type":"Unigram"`, `model.type: "Unigram"`},
