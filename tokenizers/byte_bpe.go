@@ -1,16 +1,30 @@
 package tokenizers
 
-// byteBPE is the plan for byte-level BPE: GPT-2's words, straight from bytes to ids.
+// byteBPE is the plan for byte-level BPE: words straight from bytes to ids.
 type byteBPE struct {
-	level  *byteLevel
-	model  *bpe
-	byteID [256]uint32       // noID where the vocabulary lacks the byte
-	whole  map[string]uint32 // words that are taken whole, by their bytes; nil where none are
-	cutter *gpt2Cutter
+	addPrefixSpace bool
+	cutter         wordCutter // nil: the text is one word
+	model          *bpe
+	byteID         [256]uint32       // noID where the vocabulary lacks the byte
+	whole          map[string]uint32 // words that are taken whole, by their bytes; nil where none are
 }
 
-func newByteBPE(level *byteLevel, model *bpe) *byteBPE {
-	p := &byteBPE{level: level, model: model, cutter: newGPT2Cutter()}
+// newByteBPE returns nil for a pre-tokenizer that has no plan.
+func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
+	p := &byteBPE{model: model}
+	switch pre := pre.(type) {
+	case *byteLevel:
+		p.addPrefixSpace = pre.addPrefixSpace
+		if pre.useRegex {
+			p.cutter = newGPT2Cutter()
+		}
+	case preTokenizerSequence:
+		if p.cutter = cutterBeforeBytes(pre); p.cutter == nil {
+			return nil
+		}
+	default:
+		return nil
+	}
 	for b := range 256 {
 		p.byteID[b] = noID
 		if id, ok := model.tokenID(string(byteChars[b])); ok {
@@ -28,13 +42,34 @@ func newByteBPE(level *byteLevel, model *bpe) *byteBPE {
 	return p
 }
 
+// cutterBeforeBytes returns the cutter of a sequence of a Split and a ByteLevel that only shows bytes, or nil.
+func cutterBeforeBytes(pre preTokenizerSequence) wordCutter {
+	if len(pre) != 2 {
+		return nil
+	}
+	split, ok := pre[0].(*splitter)
+	level, bytes := pre[1].(*byteLevel)
+	if !ok || !bytes || level.useRegex || level.addPrefixSpace {
+		return nil
+	}
+	return split.words
+}
+
 func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
-	if p.level.addPrefixSpace && text[0] != ' ' {
+	if p.addPrefixSpace && text[0] != ' ' {
 		e.bytes = append(append(e.bytes[:0], ' '), text...)
 		text = e.bytes
 	}
-	if !p.level.useRegex {
+	if p.cutter == nil {
 		return e.appendCached(p, dst, text, len(text))
+	}
+	if cutter, ok := p.cutter.(*gpt2Cutter); ok { // the same, with calls that are known
+		for len(text) > 0 {
+			n := cutter.word(text)
+			dst = e.appendCached(p, dst, text, n)
+			text = text[n:]
+		}
+		return dst
 	}
 	for len(text) > 0 {
 		n := p.cutter.word(text)

@@ -20,6 +20,7 @@
 // Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
 // [bertPlan]. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
 // Tests hold the plans equal to the parts.
+// Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
 // # What is exact
 //
@@ -31,6 +32,8 @@
 //     ignores unknown settings and renumbers added tokens.
 //   - Text that is not valid UTF-8, which the reference can't be given, is encoded byte by byte by byte-level tokenizers; others see U+FFFD for each
 //     maximal ill-formed part.
+//   - A pattern of Split that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
+//     the text; that of the reference gives up, and with it the process, on texts that make it try too much.
 //   - Truncation and padding of the file are not applied: batches are the caller's.
 //   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
 //

@@ -127,8 +127,8 @@ func newPlan(t *Tokenizer) fusedPlan {
 	}
 	switch m := t.model.(type) {
 	case *bpe:
-		if p, ok := t.preTokenizer.(*byteLevel); ok && t.normalizer == nil {
-			return newByteBPE(p, m)
+		if t.normalizer == nil && m.prefix+m.suffix == "" {
+			return newByteBPE(t.preTokenizer, m)
 		}
 	case *wordPiece:
 		n, ok := t.normalizer.(*bertNormalizer)

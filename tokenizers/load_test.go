@@ -31,7 +31,7 @@ func TestLoadRefuses(t *testing.T) {
 		want           string // in the error
 	}{
 		{"unknown normalizer", bpe, `"normalizer":null`, `"normalizer":{"type":"NFC"}`, `normalizer.type: "NFC" is not supported`},
-		{"unknown pre-tokenizer", bpe, `"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Split"`, `pre_tokenizer.type: "Split"`},
+		{"unknown pre-tokenizer", bpe, `"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Shuffle"`, `pre_tokenizer.type: "Shuffle"`},
 		{"unknown decoder", bpe, `"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"CTC"`, `decoder.type: "CTC"`},
 		{"unknown post-processor", bpe, `"post_processor":{"type":"ByteLevel"`, `"post_processor":{"type":"Sequence"`, `post_processor.type: "Sequence"`},
 		{"unknown model", bpe, `"type":"BPE"`, `"type":"Unigram"`, `model.type: "Unigram"`},
@@ -39,8 +39,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"setting of another model", wordpiece, `"unk_token":"[UNK]"`, `"unk_token":"[UNK]","merges":[]`, "model.merges: is not a setting of WordPiece"},
 		{"part without type", bpe, `"decoder":{"type":"ByteLevel",`, `"decoder":{`, "decoder.type: is missing"},
 		{"dropout", bpe, `"dropout":null`, `"dropout":0.1`, "model.dropout: "},
-		{"byte fallback", bpe, `"byte_fallback":false`, `"byte_fallback":true`, "model.byte_fallback: "},
-		{"suffix", bpe, `"end_of_word_suffix":null`, `"end_of_word_suffix":"</w>"`, "model.end_of_word_suffix: "},
+		{"byte fallback with a suffix", bpe, `"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false`, `"end_of_word_suffix":"</w>","fuse_unk":false,"byte_fallback":true`, "model.byte_fallback: "},
+		{"merge without the prefix", bpe, `"continuing_subword_prefix":null`, `"continuing_subword_prefix":"##"`, "does not begin with continuing_subword_prefix"},
 		{"wrong type", bpe, `"fuse_unk":false`, `"fuse_unk":"no"`, "model.fuse_unk: expected true or false"},
 		{"vocabulary is a list", bpe, `"vocab":{`, `"vocab":3,"x":{`, "model.vocab: expected an object"},
 		{"negative id", bpe, `"!":1,`, `"!":-1,`, "model.vocab.!: -1 is not a whole number"},

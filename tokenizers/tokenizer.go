@@ -220,7 +220,7 @@ func (t *Tokenizer) check() error {
 	if !ok || b.missing == nil {
 		return nil
 	}
-	if _, bytes := t.preTokenizer.(*byteLevel); bytes && b.hasAlphabet() {
+	if makesBytes(t.preTokenizer) && b.hasAlphabet() {
 		return nil
 	}
 	return inField("model", b.missing)
@@ -228,8 +228,7 @@ func (t *Tokenizer) check() error {
 
 // keepsBytes tells whether text that is not valid UTF-8 is encoded byte by byte.
 func (t *Tokenizer) keepsBytes() bool {
-	_, bytes := t.preTokenizer.(*byteLevel)
-	return bytes && t.normalizer == nil
+	return makesBytes(t.preTokenizer) && t.normalizer == nil
 }
 
 // Save writes the tokenizer.json, byte for byte the one that was loaded, unknown fields included.

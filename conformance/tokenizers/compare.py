@@ -6,10 +6,11 @@ masks, decoded text, pairs, and the ids of plain document text.
 
 Run it from the root of the repository; it builds the two small programs beside it with Go. --corpora adds real texts of 400 languages, novels
 and encyclopedia articles. --ingest bin/ingest compares what that command's `tokenizer encode --json` prints instead: ids and offsets. --record writes
-what plain `go test` compares with. Exits 1 where anything differs.
+what plain `go test` compares with, and with --only leaves the rest of it as it was. Exits 1 where anything differs.
 """
 
 import argparse
+import base64
 import glob
 import hashlib
 import json
@@ -47,15 +48,50 @@ def from_vocab(path, lowercase):
     return tok.to_str()
 
 
+# The pattern that each list of ranks was made for.
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+SPACES = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+PATTERNS = {
+    "tiktoken/cl100k_base": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + SPACES,
+    "qwen/qwen": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*" + SPACES,
+    "tiktoken/o200k_base": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+" + CONTRACTIONS
+    + r"?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*" + CONTRACTIONS
+    + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + SPACES,
+    "tiktoken/r50k_base": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+}
+
+
+def from_ranks(path, pattern):
+    """The tokenizer.json that goes with a list of ranks of tiktoken: every way to put a token together of two others is a merge of its rank."""
+    ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in open(path) if line.strip())}
+    visible = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    shown = {b: chr(b) for b in visible} | {b: chr(0x100 + i) for i, b in enumerate(b for b in range(256) if b not in visible)}
+    show = lambda token: "".join(shown[b] for b in token)
+    merges = []
+    for token in sorted(ranks, key=ranks.get):
+        pairs = [(token[:i], token[i:]) for i in range(1, len(token)) if token[:i] in ranks and token[i:] in ranks]
+        merges += [[show(a), show(b)] for a, b in sorted(pairs, key=lambda p: (ranks[p[0]], ranks[p[1]]))]
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    model = {"type": "BPE", "ignore_merges": True, "vocab": {show(t): r for t, r in ranks.items()}, "merges": merges}
+    pre = {"type": "Sequence", "pretokenizers": [split, level]}
+    return json.dumps({"version": "1.0", "added_tokens": [], "pre_tokenizer": pre, "model": model, "decoder": {**level, "use_regex": True}})
+
+
 def load_all(data, folder):
     """Path of a tokenizer.json by name."""
     found = {}
-    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2"]:
+    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2", "llama-3-8b-instruct"]:
         found[name] = f"{data}/tokenizers/{name}/tokenizer.json"
     for name, lowercase in [("bert-base-cased", False), ("bert-base-chinese", False), ("bert-base-multilingual-cased", False)]:
         found[name] = f"{folder}/{name}.json"
         with open(found[name], "w") as f:
             f.write(from_vocab(f"{data}/tokenizers/{name}/vocab.txt", lowercase))
+    for name, pattern in PATTERNS.items():
+        short = os.path.basename(name)
+        found[f"{short} ranks"] = f"{folder}/{short}.json"
+        with open(found[f"{short} ranks"], "w") as f:
+            f.write(from_ranks(f"{data}/tokenizers/{name}.tiktoken", pattern))
     for path in sorted(glob.glob("tokenizers/testdata/*.tokenizer.json")):
         found[os.path.basename(path)] = path
     return found
@@ -171,6 +207,9 @@ def main():
                 f.write(json.dumps({"text": text}) + "\n")
         print(f"{len(texts)} texts, {sum(len(t.encode()) for t in texts) / 1e6:.1f} MB")
         differ, recorded = 0, {"reference": tokenizers.__version__, "lines": args.lines, "step": STEP, "block": BLOCK, "rough": {}, "languages": {}}
+        if args.record and args.only:
+            recorded = {**json.load(open("tokenizers/testdata/reference_digests.json")), "reference": tokenizers.__version__}
+            assert (args.lines, STEP, BLOCK) == (recorded["lines"], recorded["step"], recorded["block"])
         for name, path in load_all(args.data, folder).items():
             if args.only not in name:
                 continue
@@ -186,9 +225,9 @@ def main():
                     if differ <= 20:
                         print(f"DIFFERS {name} {field} {text[:300]!r}\n  want {str(want[field])[:600]}\n  got  {str(got[field])[:600]}")
             print(f"{name:34}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in fields))
-            if args.record:
+            if args.record and not name.endswith("ranks"):
                 recorded["rough"][name] = digests(kept[: args.lines])
-            if args.record and not name.endswith(".json"):
+            if args.record and not name.endswith((".json", "ranks")):
                 recorded["languages"][name] = digests(list(reference(path, languages(args.data, STEP))))
         if args.record:
             write("reference_digests.json", recorded)

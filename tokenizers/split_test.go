@@ -1,0 +1,220 @@
+package tokenizers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/shardmill/shardmill/internal/roughtext"
+)
+
+type recordedSplits struct {
+	Lines, Step, Longest int
+	Texts                []string
+	Parts                []struct {
+		PreTokenizer json.RawMessage `json:"pre_tokenizer"`
+		Digest       string
+	}
+}
+
+// splitDigest is over the words of texts and their offsets, as conformance/tokenizers/splits.py computes it.
+func splitDigest(p preTokenizer, texts []string) string {
+	h := sha256.New()
+	for _, s := range texts {
+		var words []text
+		if s != "" {
+			words = p.split(nil, newText(s, true))
+		}
+		spans := make([][2]int, len(words))
+		for i, w := range words {
+			at := w.origin(0, len(w.bytes))
+			spans[i] = [2]int{int(at.start), int(at.end)}
+		}
+		for i, at := range RuneOffsets(s, spans) {
+			fmt.Fprintf(h, "%s\x00%d %d\x00", words[i].bytes, at[0], at[1])
+		}
+		h.Write([]byte{1})
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+func TestReferenceSplits(t *testing.T) {
+	var want recordedSplits
+	readJSON(t, "reference_splits.json", &want)
+	if len(want.Parts) < 100 {
+		t.Fatalf("%d pre-tokenizers are recorded", len(want.Parts))
+	}
+	texts := want.Texts
+	for i, line := range roughtext.Lines(want.Lines) {
+		if i%want.Step == 0 && len(line) <= want.Longest {
+			texts = append(texts, line)
+		}
+	}
+	for i, part := range want.Parts {
+		if raceEnabled && i%8 != 0 {
+			continue
+		}
+		p, err := loadPart(&jsonReader{data: part.PreTokenizer}, preTokenizers)
+		if err != nil {
+			t.Errorf("%s: %v", part.PreTokenizer, err)
+			continue
+		}
+		if got := splitDigest(p, texts); got != part.Digest {
+			t.Errorf("%s cuts differently from the reference", part.PreTokenizer)
+		}
+		s, ok := p.(*splitter)
+		if !ok || raceEnabled {
+			continue
+		}
+		s.words = nil
+		if got := splitDigest(remembering(s), texts); got != part.Digest {
+			t.Errorf("%s cuts differently from the reference once the engine remembers", part.PreTokenizer)
+		}
+	}
+}
+
+// remembering returns s with an engine that remembers from the start what failed.
+func remembering(s *splitter) *splitter {
+	slow := *s
+	slow.search = func(text []byte) finder {
+		f := s.search(text)
+		if r, ok := f.(*regexSearch); ok {
+			r.steps = 0
+		}
+		return f
+	}
+	return &slow
+}
+
+func TestSplitRefuses(t *testing.T) {
+	split := func(pattern string) string {
+		quoted, err := json.Marshal(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `{"type":"Split","pattern":{"Regex":` + string(quoted) + `},"behavior":"Isolated","invert":false}`
+	}
+	tests := []struct{ part, want string }{
+		{split(`(a)\1`), `escape \1 is not supported`},
+		{split(`\Ga`), `escape \G is not supported`},
+		{split(`\p{Klingon}`), `class "Klingon" is not supported`},
+		{split(`\pL`), `expected {name}`},
+		{split(`[[:alpha:]]`), `class [:"alpha"`},
+		{split(`(?i:ss)`), `matches single characters`},
+		{split(`(?i:é)`), `letters beyond ASCII`},
+		{split(`(?i:[^a])`), `negated class without case`},
+		{split(`(?i:[\p{L}])`), `classes inside a class without case`},
+		{split(`(?<a>b)`), `group (?<`},
+		{split(`(?#b)`), `group (?# is not supported`},
+		{split(`(?<=a+)b`), `look-behind of several lengths`},
+		{split(`(?>a+b)`), `without a bound`},
+		{split(`(?:ab)++`), `without a bound`},
+		{split(`(a*)*`), `can be empty`},
+		{split(`(?:^)*`), `always empty`},
+		{split(`a**`), `quantifiers on a quantifier`},
+		{split(`a{3}?`), `{n}? is not supported`},
+		{split(`a{3,2}`), `counts down`},
+		{split(`a{99999}`), `is more than`},
+		{split(`(?:a{4000}){4000}`), `steps`},
+		{split(`*a`), `nothing to repeat`},
+		{split(`(a`), `missing )`},
+		{split(`a)`), `unmatched )`},
+		{split(`[a`), `missing ]`},
+		{split(`[]a]`), `can't begin with ]`},
+		{split(`[b-a]`), `ends before it begins`},
+		{split(`\`), `\ at the end`},
+		{split(`\xff`), `part of a character`},
+		{split(`\x{110000}`), `hexadecimal digits`},
+		{split(`\u12`), `hexadecimal digits`},
+		{split(strings.Repeat("(", 1000)), `nested more than`},
+		{split(strings.Repeat("[a", 1000)), `nested more than`},
+		{split(strings.Repeat("a", maxRegexBytes+1)), `the longest allowed`},
+		{`{"type":"Split","pattern":{},"behavior":"Isolated","invert":false}`, `pattern: expected one of String and Regex`},
+		{`{"type":"Split","pattern":{"String":"a"},"behavior":"Dropped","invert":false}`, `behavior: "Dropped" is not known`},
+		{`{"type":"Split","pattern":{"String":"a"},"behavior":"Removed"}`, `invert: is missing`},
+		{`{"type":"CharDelimiterSplit","delimiter":"ab"}`, `delimiter: expected one character`},
+		{`{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"Shuffle"}]}`, `pretokenizers[1].type: "Shuffle"`},
+		{`{"type":"Digits"}`, `individual_digits: is missing`},
+	}
+	for _, test := range tests {
+		if _, err := loadPart(&jsonReader{data: []byte(test.part)}, preTokenizers); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.100s: error is %v, want one with %s", test.part, err, test.want)
+		}
+	}
+}
+
+// TestRegexIsLinear runs what takes backtracking engines years.
+func TestRegexIsLinear(t *testing.T) {
+	const n = 200_000
+	for _, test := range []struct{ pattern, text string }{
+		{`(?:a|aa)+$`, strings.Repeat("a", n) + "b"},
+		{`(?:a+b?)+c`, strings.Repeat("a", n)},
+		{`x+y|x`, strings.Repeat("x", n)},
+		{`\s*[\r\n]+|\s+(?!\S)|\s+`, strings.Repeat(" ", n) + "a"},
+		{`\d{1,3}(?=(?:\d{3})*(?!\d))`, strings.Repeat("1", n)},
+		{`(?!.*b)a`, strings.Repeat("a", n) + "b"},
+		{`a++b|a`, strings.Repeat("a", n)},
+		{`(?:(?:a?){20}a{20})+b`, strings.Repeat("a", n/20)},
+		{`(.*)(.*)(.*)(.*)x`, strings.Repeat("a", n/4)},
+	} {
+		r, err := compileRegex(test.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newRegexSearch(r, []byte(test.text))
+		cutAtMatches(s.text, s, false)
+		if perByte := 64 + 40*len(r.prog); s.steps < -perByte*len(test.text) {
+			t.Errorf("%s takes %d steps for %d bytes", test.pattern, -s.steps, len(test.text))
+		}
+	}
+}
+
+// FuzzKnownCutters holds the cutters equal to the engine.
+func FuzzKnownCutters(f *testing.F) {
+	for _, line := range roughtext.Lines(600)[512:] {
+		f.Add(line)
+	}
+	f.Add("It'S we'Re HTTPServer'LLx \u0301A\u0301b 12345\r\n\n  x /\n")
+	engines := map[string]*regex{}
+	for _, pattern := range []string{gpt2Pattern, llama3Pattern, qwen2Pattern, anyCountDigits, o200kPattern} {
+		r, err := compileRegex(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		engines[pattern] = r
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		text := []byte(s)
+		for pattern, r := range engines {
+			cutter, search := knownCutter(pattern), newRegexSearch(r, text)
+			for at := 0; at < len(text); {
+				start, end, ok := search.find(at)
+				if n := cutter.word(text[at:]); !ok || start != at || end != at+n {
+					t.Fatalf("%s at %d of %q: the cutter says %d, the engine %d to %d", pattern, at, s, n, start, end)
+				}
+				at = end
+			}
+		}
+	})
+}
+
+// FuzzRegex holds the engine that remembers equal to the one that doesn't, on patterns and texts of any kind.
+func FuzzRegex(f *testing.F) {
+	for _, pattern := range []string{`(?>a|ab)c|(?=.*b)a`, `(?:(?!aa)\w)+?b`, `a{1,2}+|[^\s\p{L}]++$`, o200kPattern} {
+		f.Add(pattern, "aab ab abc 'S aa b")
+	}
+	f.Fuzz(func(t *testing.T, pattern, s string) {
+		r, err := compileRegex(pattern)
+		if err != nil || len(r.prog) > 200 || len(s) > 200 {
+			return
+		}
+		fast, slow := newRegexSearch(r, []byte(s)), newRegexSearch(r, []byte(s))
+		slow.steps = 0
+		if got, want := fmt.Sprint(cutAtMatches([]byte(s), slow, false)), fmt.Sprint(cutAtMatches([]byte(s), fast, false)); got != want {
+			t.Fatalf("%q on %q: %s, and without memory %s", pattern, s, got, want)
+		}
+	})
+}
