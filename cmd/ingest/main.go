@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shardmill/shardmill/pipeline/recipe"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -67,6 +69,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "ingest: %v\n", err)
 	}
 	if _, wrong := errors.AsType[usageError](err); wrong || !started {
+		return exitUsage
+	}
+	if _, wrong := errors.AsType[*recipe.Mistake](err); wrong {
 		return exitUsage
 	}
 	return exitFailed

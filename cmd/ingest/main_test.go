@@ -236,6 +236,7 @@ func TestUsage(t *testing.T) {
 	corpus(t, dir, 1, 60)
 	recipe := filepath.Join(dir, "recipe.yaml")
 	out := filepath.Join(dir, "out")
+	writeFile(t, filepath.Join(dir, "tokenizer.model"), "no text")
 	writeFile(t, filepath.Join(dir, "bad.yaml"), "sources: [{paths: [data]}]\nshard: {}\n")
 	writeFile(t, filepath.Join(dir, "none.yaml"), "sources: [{paths: [nothing/*.jsonl]}]\ntokenizer: {file: tokenizer.json}\n")
 	for _, test := range []struct {
@@ -268,6 +269,9 @@ func TestUsage(t *testing.T) {
 		{"run " + recipe + " --set shards.tokns=1 --out " + out, exitUsage, "did you mean tokens?"},
 		{"run " + filepath.Join(dir, "bad.yaml"), exitUsage, "bad.yaml:2:1: shard: unknown field; did you mean shards?"},
 		{"run " + filepath.Join(dir, "none.yaml") + " --out " + out, exitFailed, "nothing/*.jsonl"},
+		{"run " + recipe + " --set tokenizer= --out " + out, exitUsage, "--set tokenizer=: tokenizer.file: name a tokenizer.json"},
+		{"run " + recipe + " --set tokenizer.end_of_document=x --out " + out, exitUsage, `"x" is no special token of the tokenizer; it has [`},
+		{"run " + recipe + " --set sources.0.paths=[tokenizer.model] --out " + out, exitUsage, "recipe.yaml:2:11: sources.0.format: "},
 		{"run --tokenizer x --out " + out + " " + recipe, exitUsage, "--set tokenizer.file=x instead"},
 		{"run --tokenizer " + recipe + " --out " + out + " " + filepath.Join(dir, "data"), exitFailed, "load tokenizer"},
 		{"run " + recipe + " --out " + dir, exitUsage, "it holds tokenizer.json"},

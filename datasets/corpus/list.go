@@ -237,6 +237,10 @@ func (w *walker) display(name string) string { return path.Join(w.root, name) }
 // describe reads a file for its digest and tells its format and compression.
 func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string, buf []byte) (schemas.File, error) {
 	display := path.Join(root, name)
+	format, byName := formatOf(name)
+	if format = cmp.Or(s.Format, format); format == "" {
+		return schemas.File{}, s.unknownFormat(display)
+	}
 	before, err := fs.Stat(fsys, name)
 	if err != nil {
 		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
@@ -257,15 +261,9 @@ func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string, bu
 	if size != after.Size() || size != before.Size() || !before.ModTime().Equal(after.ModTime()) {
 		return schemas.File{}, fmt.Errorf("%s changes while it is read: wait until it is complete", display)
 	}
-	f := schemas.File{Path: name, Size: size, Digest: hash, ModTimeNano: after.ModTime().UnixNano()}
-	var byName string
-	f.Format, byName = formatOf(name)
-	f.Format = cmp.Or(s.Format, f.Format)
+	f := schemas.File{Path: name, Format: format, Size: size, Digest: hash, ModTimeNano: after.ModTime().UnixNano()}
 	if f.Compression = cmp.Or(s.Compression, compressionOf(head), byName); f.Compression == None {
 		f.Compression = ""
-	}
-	if f.Format == "" {
-		return f, fmt.Errorf("%s: the name does not tell the format: set format to text, jsonl or html", display)
 	}
 	return f, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,7 +26,7 @@ func Compile(ctx context.Context, env *Env, r *Recipe) (*schemas.Plan, error) {
 	sources := r.corpora(env.Storage)
 	plan := &schemas.Plan{Version: schemas.PlanVersion}
 	if plan.Sources, plan.Files, err = corpus.List(ctx, sources...); err != nil {
-		return nil, err
+		return nil, r.inputMistake(err)
 	}
 	laneBytes := int64(r.Lanes.Bytes)
 	if r.Limit > 0 {
@@ -140,13 +139,17 @@ type tokenizer struct {
 
 func loadTokenizer(r *Recipe) (*tokenizer, error) {
 	if r.Tokenizer.File == "" {
-		return nil, errors.New("tokenizer.file: name a tokenizer.json")
+		return nil, r.mistake("tokenizer.file", "name a tokenizer.json")
 	}
 	t, err := tokenizers.LoadFile(r.Tokenizer.File)
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
 	}
-	return newTokenizer(t, r.Tokenizer.EndOfDocument)
+	tok, err := newTokenizer(t, r.Tokenizer.EndOfDocument)
+	if err != nil {
+		return nil, r.mistake("tokenizer.end_of_document", "%w", err)
+	}
+	return tok, nil
 }
 
 // usualEnds are the special tokens that well-known tokenizers close a document with.
@@ -167,9 +170,9 @@ func newTokenizer(t *tokenizers.Tokenizer, name string) (*tokenizer, error) {
 	case len(usual) == 1:
 		return &tokenizer{t, end}, nil
 	case name != "":
-		return nil, fmt.Errorf("tokenizer.end_of_document: %q is no special token of the tokenizer; it has %q", name, names)
+		return nil, fmt.Errorf("%q is no special token of the tokenizer; it has %q", name, names)
 	case len(usual) == 0:
-		return nil, fmt.Errorf("tokenizer.end_of_document: set it, since none of the tokenizer's special tokens %q is known to close documents", names)
+		return nil, fmt.Errorf("set it, since none of the tokenizer's special tokens %q is known to close documents", names)
 	}
-	return nil, fmt.Errorf("tokenizer.end_of_document: set it to one of %q, since each could close documents", usual)
+	return nil, fmt.Errorf("set it to one of %q, since each could close documents", usual)
 }

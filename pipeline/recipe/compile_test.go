@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,6 +57,32 @@ func TestFingerprint(t *testing.T) {
 	} {
 		if got := difference(base, fingerprint(set)); got != want {
 			t.Errorf("%s: got %s, want %s", set, got, want)
+		}
+	}
+}
+
+// TestMistakesBesideFiles: some mistakes of a recipe show only when its files are looked at. They have a place all the same.
+func TestMistakesBesideFiles(t *testing.T) {
+	dir := small(t)
+	writeFile(t, filepath.Join(dir, "data", "table.parquet"), []byte("PAR1"))
+	writeFile(t, filepath.Join(dir, "odd", "b.bin"), []byte("text"))
+	const sources = "sources:\n  - paths: [data/*.jsonl]\n"
+	for _, test := range []struct{ recipe, want string }{
+		{sources, "r.yaml:1:1: tokenizer.file: name a tokenizer.json"},
+		{sources + "tokenizer:\n  end_of_document: x", "r.yaml:4:3: tokenizer.file: name a tokenizer.json"},
+		{sources + "tokenizer:\n  file: tokenizer.json\n  end_of_document: <end>",
+			`r.yaml:5:20: tokenizer.end_of_document: "<end>" is no special token of the tokenizer; it has ["<|endoftext|>"]`},
+		{"sources: [{paths: [data]}]\ntokenizer: {file: tokenizer.json}", "table.parquet: Parquet can't be read yet"},
+		{"sources: [{name: a, paths: [data/a.jsonl]}, {name: b, paths: [odd]}]\ntokenizer: {file: tokenizer.json}",
+			"r.yaml:1:45: sources.1.format: " + filepath.Join(dir, "odd", "b.bin") + ": the name does not tell the format: set format"},
+	} {
+		r, err := Parse([]byte(test.recipe), "r.yaml", dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Compile(t.Context(), &Env{}, r)
+		if _, ok := errors.AsType[*Mistake](err); !ok || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
 	}
 }

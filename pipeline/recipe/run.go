@@ -277,7 +277,11 @@ func (e *Env) tokenizer(r *Recipe) (*tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the tokenizer of the dataset: %w", err)
 	}
-	return newTokenizer(t, r.Tokenizer.EndOfDocument)
+	tok, err := newTokenizer(t, r.Tokenizer.EndOfDocument)
+	if err != nil {
+		return nil, fmt.Errorf("end of document: %w", err)
+	}
+	return tok, nil
 }
 
 // reader opens the lanes of the input.
