@@ -302,6 +302,27 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestOtherRun: a folder that holds another run is named, with what differs; giving the same command again would not help.
+func TestOtherRun(t *testing.T) {
+	dir := t.TempDir()
+	corpus(t, dir, 1, 60)
+	recipe, out := filepath.Join(dir, "recipe.yaml"), filepath.Join(dir, "out")
+	mustIngest(t, "", "run", recipe, "--out", out)
+	for set, want := range map[string]string{
+		"shards.tokens=5k":         "shards.tokens: 6k before, 5k now",
+		"stages.clean.normalize=x": "stages.0: ",
+		"stages=[clean]":           "stages: [clean, dedup] before, [clean] now",
+	} {
+		code, _, stderr := ingest(t, "", "run", recipe, "--out", out, "--progress", "none", "--set", set)
+		if code == exitDone || !strings.Contains(stderr, want) || strings.Contains(stderr, "command again") {
+			t.Errorf("%s: exit code %d, %s", set, code, stderr)
+		}
+		if code == exitFailed && !strings.Contains(stderr, "--out "+out+": the folder holds a run of something else") {
+			t.Errorf("%s: the folder is not named: %s", set, stderr)
+		}
+	}
+}
+
 // full is a file system without space.
 type full struct{}
 

@@ -210,6 +210,9 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	show.start(plan)
 	env.Events = show.event
 	if err := recipe.Run(ctx, env, plan); err != nil {
+		if _, other := errors.AsType[*recipe.OtherRun](err); other {
+			return fmt.Errorf("--out %s: %w", opt.out, err)
+		}
 		return interrupted(ctx, fmt.Errorf("%w\nWhat is committed stays; give the same command again to go on when this is mended", err))
 	}
 	d, err := shards.OpenDataset(opt.out)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/shardmill/shardmill/datasets/corpus"
 	"github.com/shardmill/shardmill/schemas"
@@ -74,6 +73,9 @@ func (r *Recipe) layout(plan *schemas.Plan) (table []schemas.Stage, passes []sch
 	return table, append(passes, schemas.Pass{Name: "shards"})
 }
 
+// recipePart is the part of a fingerprint that stands for the recipe.
+const recipePart = "recipe"
+
 // fingerprint names everything that decides about the output.
 func fingerprint(plan *schemas.Plan, r *Recipe, tok *tokenizer) (schemas.Fingerprint, error) {
 	var f schemas.Fingerprint
@@ -85,7 +87,7 @@ func fingerprint(plan *schemas.Plan, r *Recipe, tok *tokenizer) (schemas.Fingerp
 		f.Parts = append(f.Parts, schemas.FingerprintPart{Name: name, Digest: digest([]byte(content))})
 	}
 	add("layout", fmt.Sprintf("plan %d, manifest %d", schemas.PlanVersion, schemas.ManifestVersion))
-	add("recipe", string(canonical))
+	add(recipePart, string(canonical))
 	for i, s := range plan.Stages {
 		add(fmt.Sprintf("stage %d: %s", i, s.Name), fmt.Sprintf("%s version %d", s.Name, s.Version))
 	}
@@ -102,33 +104,6 @@ func fingerprint(plan *schemas.Plan, r *Recipe, tok *tokenizer) (schemas.Fingerp
 func digest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
-}
-
-// difference names the parts in which two fingerprints differ, a few at most.
-func difference(before, now schemas.Fingerprint) string {
-	old := map[string]string{}
-	for _, p := range before.Parts {
-		old[p.Name] = p.Digest
-	}
-	var names []string
-	for _, p := range now.Parts {
-		if was, ok := old[p.Name]; !ok {
-			names = append(names, p.Name+" (new)")
-		} else if was != p.Digest {
-			names = append(names, p.Name+" (changed)")
-		}
-		delete(old, p.Name)
-	}
-	for _, p := range before.Parts {
-		if _, gone := old[p.Name]; gone {
-			names = append(names, p.Name+" (gone)")
-		}
-	}
-	const shown = 5
-	if extra := len(names) - shown; extra > 0 {
-		names = append(names[:shown], fmt.Sprintf("and %d more", extra))
-	}
-	return strings.Join(names, ", ")
 }
 
 // tokenizer is a tokenizer with the id that closes documents.
