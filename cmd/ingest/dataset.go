@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,17 +36,21 @@ against the totals. It reports each file that is not as it should be.
 		Example: "  ingest verify dataset",
 		Args:    oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var files int
+			var files, bad int
 			var bytes int64
 			err := shards.Verify(cmd.Context(), args[0], func(c shards.Checked) {
 				files++
 				bytes += c.Bytes
 				if c.Err != nil {
-					fmt.Fprintf(s.out, "BAD %s: %v\n", c.Path, c.Err)
+					bad++
+					fmt.Fprintf(s.out, "BAD %s: %s\n", c.Path, strings.TrimLeft(strings.TrimPrefix(c.Err.Error(), c.Path), ": "))
 				} else if all {
 					fmt.Fprintf(s.out, "ok  %s\n", c.Path)
 				}
 			})
+			if bad > 0 && cmd.Context().Err() == nil {
+				return fmt.Errorf("%s: %d of %d files are not as they should be", args[0], bad, files)
+			}
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shardmill/shardmill/pipeline/recipe"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -69,6 +71,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if _, wrong := errors.AsType[usageError](err); wrong || !started {
 		return exitUsage
 	}
+	if _, wrong := errors.AsType[*recipe.Mistake](err); wrong {
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -101,7 +106,17 @@ again, and the result is that of an undisturbed run.
   ingest cat dataset --limit 3`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return wantCommand(s, cmd, nil) },
 	}
 	root.AddCommand(newRun(s), newPlan(s), newVerify(s), newInspect(s), newCat(s), newTokenizer(s))
 	return root
+}
+
+// wantCommand is the error of a command that does nothing by itself, behind its help.
+func wantCommand(s streams, cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q: see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())}
+	}
+	cmd.SetOut(s.err)
+	return errors.Join(cmd.Help(), usageError{errors.New("name one of the commands above")})
 }

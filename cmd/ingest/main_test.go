@@ -90,10 +90,10 @@ func TestDataset(t *testing.T) {
 	dir := t.TempDir()
 	corpus(t, dir, 3, 400)
 	out := filepath.Join(dir, "out")
-	_, stderr := mustIngest(t, "", "run", filepath.Join(dir, "recipe.yaml"), "--out", out, "--workers", "2")
+	_, progress := mustIngest(t, "", "run", filepath.Join(dir, "recipe.yaml"), "--out", out, "--workers", "2")
 	for _, want := range []string{"pass 1/2 dedup: 100 %, 1200 records", "pass 2/2 shards: 100 %", "1200 records read = 1176 kept + 0 dropped + 24 quarantined"} {
-		if !strings.Contains(stderr, want) {
-			t.Errorf("progress lacks %q:\n%s", want, stderr)
+		if !strings.Contains(progress, want) {
+			t.Errorf("progress lacks %q:\n%s", want, progress)
 		}
 	}
 	if stdout, _ := mustIngest(t, "", "verify", out); !strings.Contains(stdout, "all is as it should be") {
@@ -133,8 +133,18 @@ func TestDataset(t *testing.T) {
 	}
 	b[len(b)/2] ^= 1
 	writeFile(t, shard, string(b))
-	if code, stdout, _ := ingest(t, "", "verify", out); code != exitFailed || !strings.Contains(stdout, "BAD shards/00000-000000.arrow") {
-		t.Errorf("verify of a damaged dataset: exit code %d, %s", code, stdout)
+	if err := os.Remove(filepath.Join(out, "shards", "00001-000000.idx")); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := ingest(t, "", "verify", out)
+	if code != exitFailed || !strings.Contains(stdout, "BAD shards/00000-000000.arrow: SHA-256 is") ||
+		!strings.Contains(stdout, "BAD shards/00001-000000.idx: no such file") || !strings.Contains(stderr, ": 2 of ") {
+		t.Errorf("verify of a damaged dataset: exit code %d, %s%s", code, stdout, stderr)
+	}
+	for _, name := range []string{"00000-000000", "00001-000000"} {
+		if n := strings.Count(stdout+stderr, name); n != 1 {
+			t.Errorf("%s is named %d times:\n%s%s", name, n, stdout, stderr)
+		}
 	}
 }
 
@@ -236,6 +246,7 @@ func TestUsage(t *testing.T) {
 	corpus(t, dir, 1, 60)
 	recipe := filepath.Join(dir, "recipe.yaml")
 	out := filepath.Join(dir, "out")
+	writeFile(t, filepath.Join(dir, "tokenizer.model"), "no text")
 	writeFile(t, filepath.Join(dir, "bad.yaml"), "sources: [{paths: [data]}]\nshard: {}\n")
 	writeFile(t, filepath.Join(dir, "none.yaml"), "sources: [{paths: [nothing/*.jsonl]}]\ntokenizer: {file: tokenizer.json}\n")
 	for _, test := range []struct {
@@ -243,7 +254,9 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", exitDone, "ingest reads JSON lines"},
+		{"", exitUsage, "ingest reads JSON lines"},
+		{"tokenizer", exitUsage, "Works with tokenizer.json files"},
+		{"tokenizer trian", exitUsage, `unknown command "trian" for "ingest tokenizer"`},
 		{"help", exitDone, "Exit codes"},
 		{"run --help", exitDone, "Exit codes"},
 		{"plan --help", exitDone, "Exit codes"},
@@ -265,9 +278,14 @@ func TestUsage(t *testing.T) {
 		{"run " + recipe + " --batch-bytes -1 --out " + out, exitUsage, "--batch-bytes -1"},
 		{"run " + recipe + " --progress bars --out " + out, exitUsage, "--progress bars"},
 		{"run " + recipe + " --limit -1 --out " + out, exitUsage, "limit: -1"},
+		{"run " + recipe + " --limit 5 --set limit=6 --out " + out, exitUsage, "give one of them"},
+		{"plan " + recipe + " --set limit=6 --json", exitDone, `\"limit\":6`},
 		{"run " + recipe + " --set shards.tokns=1 --out " + out, exitUsage, "did you mean tokens?"},
 		{"run " + filepath.Join(dir, "bad.yaml"), exitUsage, "bad.yaml:2:1: shard: unknown field; did you mean shards?"},
 		{"run " + filepath.Join(dir, "none.yaml") + " --out " + out, exitFailed, "nothing/*.jsonl"},
+		{"run " + recipe + " --set tokenizer= --out " + out, exitUsage, "--set tokenizer=: tokenizer.file: name a tokenizer.json"},
+		{"run " + recipe + " --set tokenizer.end_of_document=x --out " + out, exitUsage, `"x" is no special token of the tokenizer; it has [`},
+		{"run " + recipe + " --set sources.0.paths=[tokenizer.model] --out " + out, exitUsage, "recipe.yaml:2:11: sources.0.format: "},
 		{"run --tokenizer x --out " + out + " " + recipe, exitUsage, "--set tokenizer.file=x instead"},
 		{"run --tokenizer " + recipe + " --out " + out + " " + filepath.Join(dir, "data"), exitFailed, "load tokenizer"},
 		{"run " + recipe + " --out " + dir, exitUsage, "it holds tokenizer.json"},
@@ -295,6 +313,27 @@ func TestUsage(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "recipe.dataset")); err == nil {
 		t.Error("a run with wrong usage has made a folder")
+	}
+}
+
+// TestOtherRun: a folder that holds another run is named, with what differs; giving the same command again would not help.
+func TestOtherRun(t *testing.T) {
+	dir := t.TempDir()
+	corpus(t, dir, 1, 60)
+	recipe, out := filepath.Join(dir, "recipe.yaml"), filepath.Join(dir, "out")
+	mustIngest(t, "", "run", recipe, "--out", out)
+	for set, want := range map[string]string{
+		"shards.tokens=5k":         "shards.tokens: 6k before, 5k now",
+		"stages.clean.normalize=x": "stages.0: ",
+		"stages=[clean]":           "stages: [clean, dedup] before, [clean] now",
+	} {
+		code, _, stderr := ingest(t, "", "run", recipe, "--out", out, "--progress", "none", "--set", set)
+		if code == exitDone || !strings.Contains(stderr, want) || strings.Contains(stderr, "command again") {
+			t.Errorf("%s: exit code %d, %s", set, code, stderr)
+		}
+		if code == exitFailed && !strings.Contains(stderr, "--out "+out+": the folder holds a run of something else") {
+			t.Errorf("%s: the folder is not named: %s", set, stderr)
+		}
 	}
 }
 

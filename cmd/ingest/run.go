@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,11 +27,13 @@ type input struct {
 	tokenizer string
 	limit     int64
 	sets      []string
+	limited   func() bool // --limit is given
 }
 
 func (in *input) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&in.tokenizer, "tokenizer", "", "tokenizer.json; the arguments are files then, not a recipe")
 	fs.Int64Var(&in.limit, "limit", 0, "records to read of each source; 0 reads all (recipe: limit)")
+	in.limited = func() bool { return fs.Changed("limit") }
 	fs.StringArrayVar(&in.sets, "set", nil, "replace a value of the recipe: a.b=c; may be given again")
 }
 
@@ -50,7 +53,10 @@ const inputHelp = `The recipe is strict YAML; a minimal one:
 // load reads the recipe that the arguments name, or makes one from files.
 func (in *input) load(args []string) (*recipe.Recipe, error) {
 	sets := in.sets
-	if in.limit != 0 {
+	if in.limited() {
+		if slices.ContainsFunc(sets, func(set string) bool { return strings.HasPrefix(set, "limit=") }) {
+			return nil, usageError{errors.New("--limit and --set limit=… say the same: give one of them")}
+		}
 		sets = append(sets, "limit="+strconv.FormatInt(in.limit, 10))
 	}
 	if in.tokenizer == "" {
@@ -210,6 +216,9 @@ func runRecipe(ctx context.Context, s streams, in *input, opt *runOptions, args 
 	show.start(plan)
 	env.Events = show.event
 	if err := recipe.Run(ctx, env, plan); err != nil {
+		if _, other := errors.AsType[*recipe.OtherRun](err); other {
+			return fmt.Errorf("--out %s: %w", opt.out, err)
+		}
 		return interrupted(ctx, fmt.Errorf("%w\nWhat is committed stays; give the same command again to go on when this is mended", err))
 	}
 	d, err := shards.OpenDataset(opt.out)

@@ -24,6 +24,7 @@ func newTokenizer(s streams) *cobra.Command {
 		Long:  "Works with tokenizer.json files, as Hugging Face tokenizers reads and writes them.\n" + exitHelp,
 		Example: `  ingest tokenizer train --model bpe --vocab-size 8000 --out tokenizer.json texts/*.txt
   echo '{"text": "some text"}' | ingest tokenizer encode --tokenizer tokenizer.json --json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return wantCommand(s, cmd, args) },
 	}
 	cmd.AddCommand(newEncode(s), newTrain(s))
 	return cmd

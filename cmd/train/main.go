@@ -47,7 +47,7 @@ Exit codes: 0 done; 1 failed, or interrupted and saved; 2 wrong usage.`
 // run is the whole program.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout}
-	root := newRoot(args)
+	root := newRoot(args, stderr)
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(stderr)
@@ -88,7 +88,7 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-func newRoot(args []string) *cobra.Command {
+func newRoot(args []string, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "train",
 		Short: "Pretrain language models on shards, adapt them to tasks, and use them",
@@ -100,7 +100,8 @@ format of Hugging Face: config.json, model.safetensors, tokenizer.json.
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("which command? pretrain, finetune, eval, predict, fill-mask or generate")
+				cmd.SetOut(stderr)
+				return errors.Join(cmd.Help(), usagef("name one of the commands above"))
 			}
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				return usagef("unknown command %q: did you mean %s?", args[0], near[0])

@@ -65,7 +65,7 @@ type filled struct {
 }
 
 type guess struct {
-	Token       string  `json:"token"`
+	Token       string  `json:"token"` // as text, without the space that may stand before it
 	ID          uint32  `json:"id"`
 	Probability float64 `json:"probability"`
 }
@@ -126,11 +126,19 @@ func (m *fillMask) fill(ctx context.Context, f *folder, mask uint32, text string
 	result := filled{Text: text, Masks: make([][]guess, len(masks))}
 	for i, candidates := range masks {
 		for _, c := range candidates {
-			token, _ := f.tokenizer.Token(c.ID)
-			result.Masks[i] = append(result.Masks[i], guess{token, c.ID, c.Probability})
+			result.Masks[i] = append(result.Masks[i], guess{tokenText(f.tokenizer, c.ID), c.ID, c.Probability})
 		}
 	}
 	return result, nil
+}
+
+// tokenText is the text of a token without the space before it; of one that is white space alone, what the vocabulary calls it.
+func tokenText(t *tokenizers.Tokenizer, id uint32) string {
+	if text := strings.TrimSpace(t.Decode([]uint32{id}, false)); text != "" {
+		return text
+	}
+	name, _ := t.Token(id)
+	return name
 }
 
 func (m *fillMask) report(w io.Writer, r filled) error {

@@ -103,7 +103,7 @@ func (s *Source) parse(given string) (pattern, error) {
 		p.folder, p.file = path.Dir(p.folder), path.Base(p.folder)
 		return p, nil
 	case !hasMeta(p.folder) || !errors.Is(err, fs.ErrNotExist):
-		return pattern{}, fmt.Errorf("%s: %w", given, err)
+		return pattern{}, fmt.Errorf("%s: %w", given, cause(err))
 	}
 	elements := strings.Split(p.folder, "/")
 	n := slices.IndexFunc(elements, hasMeta)
@@ -114,7 +114,7 @@ func (s *Source) parse(given string) (pattern, error) {
 	}
 	p.folder, p.elements = cmp.Or(strings.Join(elements[:n], "/"), "/"), elements[n:]
 	if _, err := s.stat(p.folder); err != nil {
-		return pattern{}, fmt.Errorf("%s: %w", given, err)
+		return pattern{}, fmt.Errorf("%s: %w", given, cause(err))
 	}
 	return p, nil
 }
@@ -157,7 +157,7 @@ func (w *walker) expand(name string, elements []string, above []fs.FileInfo) err
 	info, err := fs.Stat(w.fsys, name)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s: %w", w.display(name), err)
+		return fmt.Errorf("%s: %w", w.display(name), cause(err))
 	case info.Mode().IsRegular() && len(elements) == 0:
 		w.files = append(w.files, name)
 		return nil
@@ -179,7 +179,7 @@ func (w *walker) expand(name string, elements []string, above []fs.FileInfo) err
 	}
 	entries, err := fs.ReadDir(w.fsys, name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", w.display(name), err)
+		return fmt.Errorf("%s: %w", w.display(name), cause(err))
 	}
 	if len(elements) > 0 && elements[0] == "**" {
 		if err := w.matching(name, entries, elements[1:], above); err != nil {
@@ -237,35 +237,33 @@ func (w *walker) display(name string) string { return path.Join(w.root, name) }
 // describe reads a file for its digest and tells its format and compression.
 func (s *Source) describe(ctx context.Context, fsys fs.FS, root, name string, buf []byte) (schemas.File, error) {
 	display := path.Join(root, name)
+	format, byName := formatOf(name)
+	if format = cmp.Or(s.Format, format); format == "" {
+		return schemas.File{}, s.unknownFormat(display)
+	}
 	before, err := fs.Stat(fsys, name)
 	if err != nil {
-		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
+		return schemas.File{}, fmt.Errorf("%s: %w", display, cause(err))
 	}
 	file, err := fsys.Open(name)
 	if err != nil {
-		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
+		return schemas.File{}, fmt.Errorf("%s: %w", display, cause(err))
 	}
 	defer file.Close()
 	hash, head, size, err := digest(ctx, file, buf)
 	if err != nil {
-		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
+		return schemas.File{}, fmt.Errorf("%s: %w", display, cause(err))
 	}
 	after, err := file.Stat()
 	if err != nil {
-		return schemas.File{}, fmt.Errorf("%s: %w", display, err)
+		return schemas.File{}, fmt.Errorf("%s: %w", display, cause(err))
 	}
 	if size != after.Size() || size != before.Size() || !before.ModTime().Equal(after.ModTime()) {
 		return schemas.File{}, fmt.Errorf("%s changes while it is read: wait until it is complete", display)
 	}
-	f := schemas.File{Path: name, Size: size, Digest: hash, ModTimeNano: after.ModTime().UnixNano()}
-	var byName string
-	f.Format, byName = formatOf(name)
-	f.Format = cmp.Or(s.Format, f.Format)
+	f := schemas.File{Path: name, Format: format, Size: size, Digest: hash, ModTimeNano: after.ModTime().UnixNano()}
 	if f.Compression = cmp.Or(s.Compression, compressionOf(head), byName); f.Compression == None {
 		f.Compression = ""
-	}
-	if f.Format == "" {
-		return f, fmt.Errorf("%s: the name does not tell the format: set format to text, jsonl or html", display)
 	}
 	return f, nil
 }

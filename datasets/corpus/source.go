@@ -80,25 +80,36 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Validate returns an error that names the fields that can't be as they are. It expects defaults to be set.
+// FieldError is a mistake in a field of a Source, as opposed to a fault of its files.
+type FieldError struct {
+	Source string // its name
+	Field  string // as recipes write it: name, paths, format, compression, text, id, document, max_record_bytes
+	Err    error
+}
+
+func (e *FieldError) Error() string { return e.Err.Error() }
+
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// Validate returns the fields that can't be as they are as joined errors, in each of which there is a FieldError. It expects defaults to be set.
 func (s *Source) Validate() error {
 	var errs []error
-	check := func(ok bool, format string, args ...any) {
+	check := func(ok bool, field, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("source %q: "+format, append([]any{s.Name}, args...)...))
+			errs = append(errs, fmt.Errorf("source %q: %w", s.Name, &FieldError{s.Name, field, fmt.Errorf(format, args...)}))
 		}
 	}
-	check(s.Name != "" && !strings.ContainsAny(s.Name, "/\x00\n"), "the name must have at least one character, and no slash or line break")
-	check(len(s.Paths) > 0 && !slices.Contains(s.Paths, ""), "paths must name at least one file, folder or glob, and none may be empty")
-	check(slices.Contains([]string{"", Text, JSONL, HTML}, s.Format), "format is %q, but can be text, jsonl or html", s.Format)
+	check(s.Name != "" && !strings.ContainsAny(s.Name, "/\x00\n"), "name", "the name must have at least one character, and no slash or line break")
+	check(len(s.Paths) > 0 && !slices.Contains(s.Paths, ""), "paths", "paths must name at least one file, folder or glob, and none may be empty")
+	check(slices.Contains([]string{"", Text, JSONL, HTML}, s.Format), "format", "format is %q, but can be text, jsonl or html", s.Format)
 	check(slices.Contains([]string{"", None, Gzip, Zstd, Bzip2}, s.Compression),
-		"compression is %q, but can be none, gzip, zstd or bzip2", s.Compression)
+		"compression", "compression is %q, but can be none, gzip, zstd or bzip2", s.Compression)
 	check(slices.Contains([]string{ByFile, ByParagraph, ByLine}, s.Document),
-		"document is %q, but can be file, paragraph or line", s.Document)
-	check(s.Document == ByFile || s.Format == "" || s.Format == Text, "document is %q, which is only for text, not for %s", s.Document, s.Format)
-	check(s.TextField != s.IDField, "the text and the id can't both be field %q", s.TextField)
+		"document", "document is %q, but can be file, paragraph or line", s.Document)
+	check(s.Document == ByFile || s.Format == "" || s.Format == Text, "document", "document is %q, which is only for text, not for %s", s.Document, s.Format)
+	check(s.TextField != s.IDField, "id", "the text and the id can't both be field %q", s.TextField)
 	check(s.MaxRecordBytes >= 1 && s.MaxRecordBytes <= MaxRecordLimitBytes,
-		"max_record_bytes is %d, but can be 1 to %d", s.MaxRecordBytes, int64(MaxRecordLimitBytes))
+		"max_record_bytes", "max_record_bytes is %d, but can be 1 to %d", s.MaxRecordBytes, int64(MaxRecordLimitBytes))
 	return errors.Join(errs...)
 }
 
@@ -112,11 +123,20 @@ func prepare(sources []Source) ([]Source, error) {
 		s.SetDefaults()
 		errs = append(errs, s.Validate())
 		if names[s.Name] {
-			errs = append(errs, fmt.Errorf("two sources are named %q: give each a name of its own", s.Name))
+			errs = append(errs, &FieldError{s.Name, "name", fmt.Errorf("two sources are named %q: give each a name of its own", s.Name)})
 		}
 		names[s.Name] = true
 	}
 	return sources, errors.Join(errs...)
+}
+
+// unknownFormat is the error for a file whose name does not tell the format.
+func (s *Source) unknownFormat(file string) error {
+	err := fmt.Errorf("%s: the name does not tell the format: set format to text, jsonl or html, or name the files to read in paths", file)
+	if strings.EqualFold(path.Ext(file), ".parquet") {
+		err = fmt.Errorf("%s: Parquet can't be read yet: convert it to JSON lines", file)
+	}
+	return &FieldError{s.Name, "format", err}
 }
 
 // recordEnd says how records of a format end.

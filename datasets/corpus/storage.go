@@ -29,7 +29,7 @@ func openStored(storage fs.FS, root string, plan *schemas.File, start, end int64
 	}
 	s := &storedFile{plan: plan, name: path.Join(root, plan.Path), length: end - start}
 	if s.file, err = storage.Open(plan.Path); err != nil {
-		return nil, fmt.Errorf("open %s: %w", s.name, err)
+		return nil, fmt.Errorf("open %s: %w", s.name, cause(err))
 	}
 	if err = s.checkUnchanged(); err == nil {
 		err = s.seek(start)
@@ -95,6 +95,14 @@ func (s *storedFile) checkUnchanged() error {
 func (s *storedFile) changed(how string) error {
 	return fmt.Errorf("%s has changed since the run was planned (%s): bring the old file back, or start a new run in another output folder",
 		s.name, how)
+}
+
+// cause is what the system says of a file, without the name of the call and the path below its root: messages give the whole path.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // Close closes the file.

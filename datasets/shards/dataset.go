@@ -72,14 +72,14 @@ func (d *Dataset) readManifest() error {
 func (d *Dataset) openFile(path string) (*os.File, int64, error) {
 	info, err := d.root.Stat(filepath.FromSlash(path))
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%s: %w", path, cause(err))
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s is no regular file", path)
 	}
 	f, err := d.root.Open(filepath.FromSlash(path))
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%s: %w", path, cause(err))
 	}
 	if info, err = f.Stat(); err != nil {
 		return nil, 0, errors.Join(err, f.Close())
@@ -90,7 +90,7 @@ func (d *Dataset) openFile(path string) (*os.File, int64, error) {
 func (d *Dataset) checkSize(path string, want int64) error {
 	info, err := d.root.Stat(filepath.FromSlash(path))
 	if err != nil {
-		return fmt.Errorf("the manifest names %s: %w", path, err)
+		return fmt.Errorf("%s: %w, but the manifest names it", path, cause(err))
 	}
 	if info.Size() != want || !info.Mode().IsRegular() {
 		return fmt.Errorf("%s has %d bytes, the manifest says %d: %w", path, info.Size(), want, ErrCorrupt)

@@ -84,10 +84,17 @@ func (v *verifier) checks() iter.Seq2[string, func(context.Context) error] {
 		for i := range v.manifest.Shards {
 			s := &v.manifest.Shards[i]
 			index := IndexPath(s.Path)
-			if !yield(index, func(ctx context.Context) error { return v.checkDigest(ctx, index, s.IndexDigest, s.IndexBytes) }) ||
-				!yield(s.Path, func(ctx context.Context) error {
-					return errors.Join(v.checkDigest(ctx, s.Path, s.Digest, s.Bytes), v.checkShard(ctx, i))
-				}) {
+			var indexErr error
+			if !yield(index, func(ctx context.Context) error {
+				indexErr = v.checkDigest(ctx, index, s.IndexDigest, s.IndexBytes)
+				return indexErr
+			}) || !yield(s.Path, func(ctx context.Context) error {
+				err := v.checkDigest(ctx, s.Path, s.Digest, s.Bytes)
+				if err != nil || indexErr != nil {
+					return err // what is inside is of no more interest, or can't be told without the index
+				}
+				return v.checkShard(ctx, i)
+			}) {
 				return
 			}
 		}
@@ -99,7 +106,7 @@ func (v *verifier) checks() iter.Seq2[string, func(context.Context) error] {
 func (v *verifier) checkDigest(ctx context.Context, name, digest string, size int64) error {
 	f, n, err := v.openFile(name)
 	if err != nil {
-		return fmt.Errorf("the manifest names %s: %w", name, err)
+		return fmt.Errorf("%w, but the manifest names it", err)
 	}
 	defer f.Close()
 	if size >= 0 && n != size {

@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/shardmill/shardmill/datasets/corpus"
 	"github.com/shardmill/shardmill/schemas"
@@ -27,7 +25,7 @@ func Compile(ctx context.Context, env *Env, r *Recipe) (*schemas.Plan, error) {
 	sources := r.corpora(env.Storage)
 	plan := &schemas.Plan{Version: schemas.PlanVersion}
 	if plan.Sources, plan.Files, err = corpus.List(ctx, sources...); err != nil {
-		return nil, err
+		return nil, r.inputMistake(err)
 	}
 	laneBytes := int64(r.Lanes.Bytes)
 	if r.Limit > 0 {
@@ -75,6 +73,9 @@ func (r *Recipe) layout(plan *schemas.Plan) (table []schemas.Stage, passes []sch
 	return table, append(passes, schemas.Pass{Name: "shards"})
 }
 
+// recipePart is the part of a fingerprint that stands for the recipe.
+const recipePart = "recipe"
+
 // fingerprint names everything that decides about the output.
 func fingerprint(plan *schemas.Plan, r *Recipe, tok *tokenizer) (schemas.Fingerprint, error) {
 	var f schemas.Fingerprint
@@ -86,7 +87,7 @@ func fingerprint(plan *schemas.Plan, r *Recipe, tok *tokenizer) (schemas.Fingerp
 		f.Parts = append(f.Parts, schemas.FingerprintPart{Name: name, Digest: digest([]byte(content))})
 	}
 	add("layout", fmt.Sprintf("plan %d, manifest %d", schemas.PlanVersion, schemas.ManifestVersion))
-	add("recipe", string(canonical))
+	add(recipePart, string(canonical))
 	for i, s := range plan.Stages {
 		add(fmt.Sprintf("stage %d: %s", i, s.Name), fmt.Sprintf("%s version %d", s.Name, s.Version))
 	}
@@ -111,33 +112,6 @@ func digest(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// difference names the parts in which two fingerprints differ, a few at most.
-func difference(before, now schemas.Fingerprint) string {
-	old := map[string]string{}
-	for _, p := range before.Parts {
-		old[p.Name] = p.Digest
-	}
-	var names []string
-	for _, p := range now.Parts {
-		if was, ok := old[p.Name]; !ok {
-			names = append(names, p.Name+" (new)")
-		} else if was != p.Digest {
-			names = append(names, p.Name+" (changed)")
-		}
-		delete(old, p.Name)
-	}
-	for _, p := range before.Parts {
-		if _, gone := old[p.Name]; gone {
-			names = append(names, p.Name+" (gone)")
-		}
-	}
-	const shown = 5
-	if extra := len(names) - shown; extra > 0 {
-		names = append(names[:shown], fmt.Sprintf("and %d more", extra))
-	}
-	return strings.Join(names, ", ")
-}
-
 // tokenizer is a tokenizer with the id that closes documents.
 type tokenizer struct {
 	*tokenizers.Tokenizer
@@ -146,13 +120,17 @@ type tokenizer struct {
 
 func loadTokenizer(r *Recipe) (*tokenizer, error) {
 	if r.Tokenizer.File == "" {
-		return nil, errors.New("tokenizer.file: name a tokenizer.json")
+		return nil, r.mistake("tokenizer.file", "name a tokenizer.json")
 	}
 	t, err := tokenizers.LoadFile(r.Tokenizer.File)
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
 	}
-	return newTokenizer(t, r.Tokenizer.EndOfDocument)
+	tok, err := newTokenizer(t, r.Tokenizer.EndOfDocument)
+	if err != nil {
+		return nil, r.mistake("tokenizer.end_of_document", "%w", err)
+	}
+	return tok, nil
 }
 
 // usualEnds are the special tokens that well-known tokenizers close a document with.
@@ -173,9 +151,9 @@ func newTokenizer(t *tokenizers.Tokenizer, name string) (*tokenizer, error) {
 	case len(usual) == 1:
 		return &tokenizer{t, end}, nil
 	case name != "":
-		return nil, fmt.Errorf("tokenizer.end_of_document: %q is no special token of the tokenizer; it has %q", name, names)
+		return nil, fmt.Errorf("%q is no special token of the tokenizer; it has %q", name, names)
 	case len(usual) == 0:
-		return nil, fmt.Errorf("tokenizer.end_of_document: set it, since none of the tokenizer's special tokens %q is known to close documents", names)
+		return nil, fmt.Errorf("set it, since none of the tokenizer's special tokens %q is known to close documents", names)
 	}
-	return nil, fmt.Errorf("tokenizer.end_of_document: set it to one of %q, since each could close documents", usual)
+	return nil, fmt.Errorf("set it to one of %q, since each could close documents", usual)
 }

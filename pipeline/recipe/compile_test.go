@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,10 +27,12 @@ const smallRecipe = "sources: [{paths: [data]}]\nstages: [clean, dedup, {length:
 // TestFingerprint holds the fingerprint still: a change of it makes every dataset that exists one of something else. If that is meant, raise a version.
 func TestFingerprint(t *testing.T) {
 	dir := small(t)
-	fingerprint := func(overrides ...string) schemas.Fingerprint {
-		return compile(t, &Env{}, parse(t, dir, smallRecipe, overrides...)).Fingerprint
+	plan := compile(t, &Env{}, parse(t, dir, smallRecipe))
+	base := plan.Fingerprint
+	changed := func(override string) string {
+		now := compile(t, &Env{}, parse(t, dir, smallRecipe, override))
+		return difference(base, now.Fingerprint, canonical(plan), canonical(now))
 	}
-	base := fingerprint()
 	var names []string
 	for _, p := range base.Parts {
 		names = append(names, p.Name)
@@ -44,21 +47,51 @@ func TestFingerprint(t *testing.T) {
 	}
 	for _, set := range []string{"on_error.mode=fail", "on_error.limit=3", "tokenizer.file=" + filepath.Join(dir, ".", "tokenizer.json"), "lanes.bytes=256MiB",
 		"sources.0.paths=[" + filepath.Join(dir, "data", "a.jsonl") + "]"} {
-		if got := fingerprint(set); got.Digest != base.Digest {
-			t.Errorf("%s changes the fingerprint: %s", set, difference(base, got))
+		if got := changed(set); got != "" {
+			t.Errorf("%s changes the fingerprint: %s", set, got)
 		}
 	}
 	for set, want := range map[string]string{
-		"shards.tokens=5":           "recipe (changed)",
-		"stages.length.max_chars=5": "recipe (changed)",
-		"limit=1":                   "recipe (changed)",
-		"sources.0.format=text":     "recipe (changed), file input/a.jsonl (changed), lanes (changed)",
-		"sources.0.name=x":          "recipe (changed), file x/a.jsonl (new), file input/a.jsonl (gone)",
-		"stages=[clean, dedup]":     "recipe (changed), stage 3: tokenize (new), stage 3: length (gone), stage 4: tokenize (gone)",
-		"stages=[]":                 "recipe (changed), stage 1: tokenize (new), stage 1: clean (gone), stage 2: dedup (gone), stage 3: length (gone), and 1 more",
+		"shards.tokens=5":                         "shards.tokens: 64M before, 5 now",
+		"stages.length.max_chars=5":               "stages.2.length.max_chars: 0 before, 5 now",
+		"limit=1":                                 "limit: 0 before, 1 now",
+		"sources.0.format=text":                   "sources.0.format: nothing before, text now, file input/a.jsonl (changed), lanes (changed)",
+		"sources.0.name=x":                        "sources.0.name: input before, x now, file x/a.jsonl (new), file input/a.jsonl (gone)",
+		"tokenizer.end_of_document=<|endoftext|>": "tokenizer.end_of_document: nothing before, <|endoftext|> now",
+		"stages=[clean, dedup]":                   "stages: [clean, dedup, length] before, [clean, dedup] now, stage 3: tokenize (new), stage 3: length (gone), stage 4: tokenize (gone)",
+		"stages=[]":                               "stages: [clean, dedup, length] before, [] now, stage 1: tokenize (new), stage 1: clean (gone), stage 2: dedup (gone), stage 3: length (gone), and 1 more",
 	} {
-		if got := difference(base, fingerprint(set)); got != want {
+		if got := changed(set); got != want {
 			t.Errorf("%s: got %s, want %s", set, got, want)
+		}
+	}
+	if got := difference(schemas.Fingerprint{Parts: []schemas.FingerprintPart{{Name: recipePart}}}, schemas.Fingerprint{Parts: base.Parts[1:2]}, "", "{}"); got != "recipe (changed)" {
+		t.Errorf("a recipe that can't be read: got %s", got)
+	}
+}
+
+// TestMistakesBesideFiles: some mistakes of a recipe show only when its files are looked at. They have a place all the same.
+func TestMistakesBesideFiles(t *testing.T) {
+	dir := small(t)
+	writeFile(t, filepath.Join(dir, "data", "table.parquet"), []byte("PAR1"))
+	writeFile(t, filepath.Join(dir, "odd", "b.bin"), []byte("text"))
+	const sources = "sources:\n  - paths: [data/*.jsonl]\n"
+	for _, test := range []struct{ recipe, want string }{
+		{sources, "r.yaml:1:1: tokenizer.file: name a tokenizer.json"},
+		{sources + "tokenizer:\n  end_of_document: x", "r.yaml:4:3: tokenizer.file: name a tokenizer.json"},
+		{sources + "tokenizer:\n  file: tokenizer.json\n  end_of_document: <end>",
+			`r.yaml:5:20: tokenizer.end_of_document: "<end>" is no special token of the tokenizer; it has ["<|endoftext|>"]`},
+		{"sources: [{paths: [data]}]\ntokenizer: {file: tokenizer.json}", "table.parquet: Parquet can't be read yet"},
+		{"sources: [{name: a, paths: [data/a.jsonl]}, {name: b, paths: [odd]}]\ntokenizer: {file: tokenizer.json}",
+			"r.yaml:1:45: sources.1.format: " + filepath.Join(dir, "odd", "b.bin") + ": the name does not tell the format: set format"},
+	} {
+		r, err := Parse([]byte(test.recipe), "r.yaml", dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Compile(t.Context(), &Env{}, r)
+		if _, ok := errors.AsType[*Mistake](err); !ok || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
 	}
 }
@@ -136,7 +169,7 @@ func TestLanesAreInTheFingerprint(t *testing.T) {
 	if len(a.Lanes) == len(b.Lanes) || a.Fingerprint.Digest == b.Fingerprint.Digest {
 		t.Errorf("%d and %d lanes, fingerprints %s and %s", len(a.Lanes), len(b.Lanes), a.Fingerprint.Digest, b.Fingerprint.Digest)
 	}
-	if what := difference(a.Fingerprint, b.Fingerprint); what != "lanes (changed)" {
+	if what := difference(a.Fingerprint, b.Fingerprint, canonical(a), canonical(b)); what != "lanes (changed)" {
 		t.Errorf("what differs: %s", what)
 	}
 }

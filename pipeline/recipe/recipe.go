@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -26,6 +26,8 @@ type Recipe struct {
 	Shards    Shards    `json:"shards"`
 	OnError   OnError   `json:"on_error,omitzero"`
 	Limit     Size      `json:"limit"` // records read of each source; 0: all
+
+	tree *node // what it was read from, for the places of mistakes; nil for Default
 }
 
 // Source is a named set of input files. Its fields are those of corpus.Source.
@@ -124,7 +126,7 @@ func Parse(data []byte, name, dir string, overrides ...string) (*Recipe, error) 
 	if err != nil {
 		return nil, err
 	}
-	return fromTree(tree, name, dir, overrides)
+	return fromTree(tree, dir, overrides)
 }
 
 // parseMade reads a recipe that marshal has made. It can be longer than one that somebody writes, since it may name any number of files.
@@ -133,10 +135,10 @@ func parseMade(data []byte, name string, overrides ...string) (*Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromTree(tree, name, "/", overrides)
+	return fromTree(tree, "/", overrides)
 }
 
-func fromTree(tree *node, name, dir string, overrides []string) (*Recipe, error) {
+func fromTree(tree *node, dir string, overrides []string) (*Recipe, error) {
 	for _, o := range overrides {
 		if err := tree.override(o); err != nil {
 			return nil, err
@@ -146,10 +148,8 @@ func fromTree(tree *node, name, dir string, overrides []string) (*Recipe, error)
 	if err := decode(tree, r); err != nil {
 		return nil, err
 	}
-	if err := r.finish(dir); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return r, nil
+	r.tree = tree
+	return r, r.finish(dir)
 }
 
 // Override replaces values of r, each in the form "a.b=c".
@@ -170,12 +170,12 @@ func (r *Recipe) finish(dir string) error {
 		return filepath.Join(dir, path)
 	}
 	var errs []error
-	check := func(ok bool, format string, args ...any) {
+	check := func(ok bool, field, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, r.mistake(field, format, args...))
 		}
 	}
-	check(len(r.Sources) > 0, "sources: name at least one, such as [{paths: [data/*.jsonl]}]")
+	check(len(r.Sources) > 0, "sources", "name at least one, such as [{paths: [data/*.jsonl]}]")
 	for i := range r.Sources {
 		s := &r.Sources[i]
 		if s.Name == "" && len(r.Sources) == 1 {
@@ -187,20 +187,22 @@ func (r *Recipe) finish(dir string) error {
 		c := s.corpus()
 		c.SetDefaults()
 		s.Text, s.ID, s.Document, s.MaxRecordBytes = c.TextField, c.IDField, c.Document, Size(c.MaxRecordBytes)
-		if err := c.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("sources.%s: %w", strconv.Itoa(i), err))
-		}
+		errs = append(errs, r.sourceMistakes(i, c.Validate())...)
+		first := slices.IndexFunc(r.Sources, func(other Source) bool { return other.Name == s.Name })
+		check(first == i || s.Name == "", fmt.Sprintf("sources.%d.name", i), "source %d is named %q, too: give each a name of its own", first, s.Name)
 	}
 	r.Tokenizer.File = absolute(r.Tokenizer.File)
-	check(r.Lanes.Bytes >= 1 && r.Lanes.Bytes <= maxLimit, "lanes.bytes: %s is not between 1 and %s", r.Lanes.Bytes, Size(maxLimit))
-	check(r.Shards.Tokens >= 1 && r.Shards.Tokens <= maxLimit, "shards.tokens: %s is not between 1 and %s", r.Shards.Tokens, Size(maxLimit))
-	check(r.OnError.Mode == "quarantine" || r.OnError.Mode == "fail", "on_error.mode: %q is neither quarantine nor fail", r.OnError.Mode)
-	check(r.OnError.Limit >= -1 && r.OnError.Limit <= maxLimit, "on_error.limit: %s is not between -1 (any number) and %s", r.OnError.Limit, Size(maxLimit))
-	check(r.Limit >= 0 && r.Limit <= maxLimit, "limit: %s is not between 0 (all) and %s", r.Limit, Size(maxLimit))
+	check(r.Lanes.Bytes >= 1 && r.Lanes.Bytes <= maxLimit, "lanes.bytes", "%s is not between 1 and %s", r.Lanes.Bytes, Size(maxLimit))
+	check(r.Shards.Tokens >= 1 && r.Shards.Tokens <= maxLimit, "shards.tokens", "%s is not between 1 and %s", r.Shards.Tokens, Size(maxLimit))
+	check(r.OnError.Mode == "quarantine" || r.OnError.Mode == "fail", "on_error.mode", "%q is neither quarantine nor fail", r.OnError.Mode)
+	check(r.OnError.Limit >= -1 && r.OnError.Limit <= maxLimit, "on_error.limit", "%s is not between -1 (any number) and %s", r.OnError.Limit, Size(maxLimit))
+	check(r.Limit >= 0 && r.Limit <= maxLimit, "limit", "%s is not between 0 (all) and %s", r.Limit, Size(maxLimit))
 	for i, s := range r.Stages {
-		check(s.options != nil, "stages.%d: a stage is missing", i)
+		field := fmt.Sprintf("stages.%d", i)
+		check(s.options != nil, field, "a stage is missing")
 		if s.options != nil {
-			errs = append(errs, s.check(fmt.Sprintf("stages.%d", i)))
+			err := s.check()
+			check(err == nil, field, "%w", err)
 		}
 	}
 	return errors.Join(errs...)

@@ -49,8 +49,7 @@ func Prepare(env *Env, plan *schemas.Plan) error {
 			return err
 		}
 		if old.Fingerprint.Digest != plan.Fingerprint.Digest {
-			return fmt.Errorf("the folder holds a run of something else: %s: use another folder, or go back to what it was",
-				difference(old.Fingerprint, plan.Fingerprint))
+			return otherRun(old.Fingerprint, plan, canonical(old))
 		}
 		// The same input in another place, or another on_error.
 		if err := env.Store.Remove(planFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -93,6 +92,23 @@ func decodePlan(content []byte) (*schemas.Plan, error) {
 
 func fromPlan(plan *schemas.Plan) (*Recipe, error) {
 	return parseMade([]byte(plan.Recipe), "the plan's recipe")
+}
+
+// canonical is the canonical form of the recipe of a plan. It is empty if that can't be read, as another version's may be.
+func canonical(plan *schemas.Plan) string {
+	r, err := fromPlan(plan)
+	if err != nil {
+		return ""
+	}
+	text, err := r.Canonical()
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+func otherRun(before schemas.Fingerprint, plan *schemas.Plan, oldRecipe string) error {
+	return &OtherRun{difference(before, plan.Fingerprint, oldRecipe, canonical(plan))}
 }
 
 // Run does all that is left of a plan in this process.
@@ -187,7 +203,7 @@ func finished(store pipeline.Store, plan *schemas.Plan) (*schemas.Manifest, erro
 		return nil, err
 	}
 	if m.Fingerprint.Digest != plan.Fingerprint.Digest {
-		return nil, fmt.Errorf("the folder holds a dataset of something else: %s: use another folder", difference(m.Fingerprint, plan.Fingerprint))
+		return nil, otherRun(m.Fingerprint, plan, m.Recipe)
 	}
 	return m, nil
 }
@@ -277,7 +293,11 @@ func (e *Env) tokenizer(r *Recipe) (*tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the tokenizer of the dataset: %w", err)
 	}
-	return newTokenizer(t, r.Tokenizer.EndOfDocument)
+	tok, err := newTokenizer(t, r.Tokenizer.EndOfDocument)
+	if err != nil {
+		return nil, fmt.Errorf("end of document: %w", err)
+	}
+	return tok, nil
 }
 
 // reader opens the lanes of the input.

@@ -419,7 +419,7 @@ func TestRunRefusesAnotherFolder(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(dir, "data", "0.jsonl"), []byte(`{"text":"another"}`))
 	err := Run(t.Context(), env, compile(t, env, parse(t, dir, testRecipe, "shards.tokens=6k")))
-	if err == nil || !strings.Contains(err.Error(), "recipe (changed), file web/0.jsonl (changed)") {
+	if err == nil || !strings.Contains(err.Error(), "shards.tokens: 5k before, 6k now, file web/0.jsonl (changed)") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -77,18 +77,16 @@ type Stage struct {
 }
 
 // check makes a worker, since workers know what options can be.
-func (s Stage) check(place string) error {
+func (s Stage) check() error {
 	def, ok := findDefinition(s.name)
 	if !ok {
-		return fmt.Errorf("%s: unknown stage %q", place, s.name)
+		return fmt.Errorf("unknown stage %q", s.name)
 	}
 	if def.stage == nil {
 		return nil
 	}
-	if _, err := def.stage(s.options, &schemas.Plan{}, 0).NewWorker(0); err != nil {
-		return fmt.Errorf("%s: %w", place, err)
-	}
-	return nil
+	_, err := def.stage(s.options, &schemas.Plan{}, 0).NewWorker(0)
+	return err
 }
 
 // MarshalJSON gives the notation of recipes, defaults included.

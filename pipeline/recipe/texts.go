@@ -28,7 +28,7 @@ func eachText(ctx context.Context, env *Env, r *Recipe, bad func(string, int64, 
 	plan := &schemas.Plan{Version: schemas.PlanVersion}
 	var err error
 	if plan.Sources, plan.Files, err = corpus.List(ctx, sources...); err != nil {
-		return err
+		return r.inputMistake(err)
 	}
 	if plan.Splits, plan.Lanes, err = corpus.Split(ctx, sources, plan.Sources, plan.Files, maxLimit); err != nil {
 		return err
