@@ -69,7 +69,7 @@ func (e *Encoder) append(dst []uint32, text []byte) []uint32 {
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap)
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
 }
 
 // appendByParts runs the text through the parts one by one.

@@ -50,7 +50,7 @@ def from_vocab(path, lowercase):
 def load_all(data, folder):
     """Path of a tokenizer.json by name."""
     found = {}
-    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2"]:
+    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2", "t5-base"]:
         found[name] = f"{data}/tokenizers/{name}/tokenizer.json"
     for name, lowercase in [("bert-base-cased", False), ("bert-base-chinese", False), ("bert-base-multilingual-cased", False)]:
         found[name] = f"{folder}/{name}.json"
