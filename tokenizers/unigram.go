@@ -199,15 +199,18 @@ func (u *unigram) backtrack(dst []token, word []byte, paths []path) []token {
 	first := len(dst)
 	for end := len(word); end > 0; {
 		start, id := int(paths[end].start), paths[end].id
+		bytes := false
 		if id == u.unknown {
 			for start > 0 && paths[start].id == u.unknown {
 				start = int(paths[start].start)
 			}
 			if known, ok := u.ids[string(word[start:end])]; ok {
 				id = known
+			} else {
+				bytes = u.byteIDs != nil && u.hasBytes(word[start:end])
 			}
 		}
-		if id == u.unknown && u.byteIDs != nil && u.hasBytes(word[start:end]) {
+		if bytes {
 			for i := end - 1; i >= start; i-- {
 				dst = append(dst, token{u.byteIDs[word[i]], int32(start), int32(end)})
 			}
