@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -13,6 +14,7 @@ import (
 type charsmap struct {
 	units   []uint32
 	strings []byte
+	longest int                 // bytes of the longest string
 	ascii   [utf8.RuneSelf]bool // the character is not in the table
 }
 
@@ -28,7 +30,7 @@ const (
 
 // loadCharsmap reads a Precompiled normalizer.
 func loadCharsmap(f *fields) (normalizer, error) {
-	c := &charsmap{}
+	var c *charsmap
 	f.get("precompiled_charsmap", true, func(r *jsonReader) error {
 		s, err := r.str()
 		if err != nil {
@@ -38,52 +40,62 @@ func loadCharsmap(f *fields) (normalizer, error) {
 		if err != nil {
 			return err
 		}
-		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
-			return errors.New("is shorter than it says")
-		}
-		size := int(binary.LittleEndian.Uint32(data))
-		c.units = make([]uint32, size/4)
-		for i := range c.units {
-			c.units[i] = binary.LittleEndian.Uint32(data[4+4*i:])
-		}
-		if c.strings = data[4+len(c.units)*4:]; !utf8.Valid(c.strings) {
-			return errors.New("its strings are not valid UTF-8")
-		}
-		return nil
+		c, err = newCharsmap(data)
+		return err
 	})
+	return c, f.err
+}
+
+func newCharsmap(data []byte) (*charsmap, error) {
+	if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
+		return nil, errors.New("is shorter than it says")
+	}
+	c := &charsmap{units: make([]uint32, binary.LittleEndian.Uint32(data)/4)}
+	data = data[4:]
+	for i := range c.units {
+		c.units[i] = binary.LittleEndian.Uint32(data[4*i:])
+	}
+	if c.strings = data[4*len(c.units):]; !utf8.Valid(c.strings) {
+		return nil, errors.New("its strings are not valid UTF-8")
+	}
+	for s := range bytes.SplitSeq(c.strings, []byte{0}) {
+		c.longest = max(c.longest, len(s))
+	}
+	if c.longest > maxAffixBytes {
+		return nil, fmt.Errorf("a string has %d bytes: the longest allowed has %d", c.longest, maxAffixBytes)
+	}
 	for b := range c.ascii {
 		_, ok := c.lookUp([]byte{byte(b)})
 		c.ascii[b] = !ok
 	}
-	return c, f.err
+	return c, nil
 }
 
 // lookUp returns what the shortest entry that key begins with becomes. The reference looks for no longer one.
 func (c *charsmap) lookUp(key []byte) (to []byte, ok bool) {
-	at, unit := uint32(0), uint32(0)
-	step := func() bool {
-		if int(at) >= len(c.units) {
-			return false
-		}
-		unit = c.units[at]
-		return true
-	}
-	far := func() uint32 { return unit >> offsetBits << (unit & unitFar >> 9 * farBits) }
-	if !step() {
+	if len(c.units) == 0 {
 		return nil, false
 	}
-	at ^= far()
+	at := offset(c.units[0])
 	for _, b := range key {
 		at ^= uint32(b)
-		if b == 0 || !step() || unit&unitLabel != uint32(b) {
-			return nil, false
+		if b == 0 || int(at) >= len(c.units) || c.units[at]&unitLabel != uint32(b) {
+			break
 		}
-		at ^= far()
-		if unit&unitLeaf != 0 {
+		unit := c.units[at]
+		if at ^= offset(unit); unit&unitLeaf != 0 {
 			return c.value(at)
 		}
 	}
 	return nil, false
+}
+
+// offset returns what leads from a unit to those after it.
+func offset(unit uint32) uint32 {
+	if unit&unitFar != 0 {
+		return unit >> offsetBits << farBits
+	}
+	return unit >> offsetBits
 }
 
 // value returns the string that the unit at a place points to.

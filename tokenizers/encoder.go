@@ -72,17 +72,28 @@ func (e *Encoder) scratchBytes() int {
 	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
 }
 
-// appendByParts runs the text through the parts one by one.
+// appendByParts runs the text through the parts one by one. What the model makes of a word depends on the word alone, so the cache serves here too.
 func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
 	for _, w := range e.tokenizer.words(string(text), true) {
 		if w.added != nil {
 			dst = append(dst, w.added.id|startsWord)
 			continue
 		}
-		e.tokens = e.tokenizer.model.tokenize(e.tokens[:0], w.bytes, &e.merger)
-		dst = appendWord(dst, e.tokens)
+		dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes, len(w.bytes))
 	}
 	return dst
+}
+
+// modelPlan is the plan of one word that the other parts are done with.
+type modelPlan struct{ model model }
+
+func (p modelPlan) append(e *Encoder, dst []uint32, word []byte) []uint32 {
+	return e.appendCached(p, dst, word, len(word))
+}
+
+func (p modelPlan) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
+	e.tokens = p.model.tokenize(e.tokens[:0], word, &e.merger)
+	return appendWord(dst, e.tokens)
 }
 
 // appendWord appends the ids of a word and marks the first.
