@@ -50,7 +50,7 @@ func encodersOf(tok *Tokenizer) []*Encoder {
 }
 
 func TestEncoderEqualsParts(t *testing.T) {
-	texts := append(roughtext.Lines(1500)[400:], invalidTexts...)
+	texts := append(roughtext.Lines(1000)[480:], invalidTexts...)
 	texts = append(texts, "", " ", "\n\n", strings.Repeat("word ", 300), strings.Repeat("x", 300), strings.Repeat("né ", 100)+strings.Repeat("é", 200))
 	for _, name := range testTokenizers {
 		t.Run(name, func(t *testing.T) {
