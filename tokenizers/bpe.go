@@ -11,10 +11,13 @@ import (
 type bpe struct {
 	vocabulary
 	merges       pairTable
-	unknown      uint32 // noID where unknown characters are dropped
-	fuseUnknown  bool   // a run of unknown characters is one token
-	ignoreMerges bool   // a word of the vocabulary is taken whole
-	missing      error  // why unknown characters can't be encoded
+	unknown      uint32       // noID where unknown characters are dropped
+	fuseUnknown  bool         // a run of unknown characters is one token
+	ignoreMerges bool         // a word of the vocabulary is taken whole
+	prefix       string       // of characters that don't begin a word
+	suffix       string       // of the character that ends a word
+	byteTokens   *[256]uint32 // tokens such as <0x0A>, for characters the vocabulary lacks; nil where these are not used
+	missing      error        // why unknown characters can't be encoded
 }
 
 func loadBPE(f *fields) (model, error) {
@@ -28,18 +31,19 @@ func loadBPE(f *fields) (model, error) {
 		}
 		return nil
 	})
-	for _, name := range []string{"continuing_subword_prefix", "end_of_word_suffix"} {
-		if f.str(name, false) != "" {
-			return nil, inField(name, errors.New("is not supported for BPE"))
-		}
-	}
-	if f.boolean("byte_fallback", false) {
-		return nil, inField("byte_fallback", errors.New("is not supported"))
+	b.prefix = f.str("continuing_subword_prefix", false)
+	b.suffix = f.str("end_of_word_suffix", false)
+	byteFallback := f.boolean("byte_fallback", false)
+	if byteFallback && b.prefix+b.suffix != "" {
+		return nil, inField("byte_fallback", errors.New("is not supported together with a prefix or suffix of subwords"))
 	}
 	f.get("vocab", true, func(r *jsonReader) (err error) { b.vocabulary, err = readVocabulary(r); return err })
 	f.get("merges", true, b.readMerges)
 	if f.err != nil {
 		return nil, f.err
+	}
+	if byteFallback {
+		b.byteTokens = b.readByteTokens()
 	}
 	if unknown != "" {
 		var ok bool
@@ -51,7 +55,21 @@ func loadBPE(f *fields) (model, error) {
 	return b, nil
 }
 
-// readMerges reads pairs in order of rank, written "a b" or ["a", "b"]. Of a pair given twice the later rank holds, as in the reference.
+// readByteTokens returns the ids of <0x00> to <0xFF>, noID for those that the vocabulary lacks.
+func (b *bpe) readByteTokens() *[256]uint32 {
+	var ids [256]uint32
+	for c := range ids {
+		id, ok := b.tokenID(fmt.Sprintf("<0x%02X>", c))
+		if !ok {
+			id = noID
+		}
+		ids[c] = id
+	}
+	return &ids
+}
+
+// readMerges reads pairs in order of rank, written "a b" or ["a", "b"]; the pair becomes "ab" without the prefix of b. Of a pair given twice the
+// later rank holds, as in the reference.
 func (b *bpe) readMerges(r *jsonReader) error {
 	b.merges = newPairTable()
 	return r.array(func(i int) error {
@@ -59,8 +77,11 @@ func (b *bpe) readMerges(r *jsonReader) error {
 		if err != nil {
 			return err
 		}
+		if !strings.HasPrefix(right, b.prefix) {
+			return fmt.Errorf("%q does not begin with continuing_subword_prefix %q", right, b.prefix)
+		}
 		var ids [3]uint32
-		for k, token := range []string{left, right, left + right} {
+		for k, token := range []string{left, right, left + right[len(b.prefix):]} {
 			id, ok := b.tokenID(token)
 			if !ok {
 				return fmt.Errorf("%q is not in vocab", token)
@@ -118,24 +139,7 @@ func (b *bpe) tokenize(dst []token, word []byte, m *merger) []token {
 			return append(dst, token{id, 0, int32(len(word))})
 		}
 	}
-	m.symbols = m.symbols[:0]
-	afterUnknown := false
-	for i := 0; i < len(word); {
-		_, size := utf8.DecodeRune(word[i:])
-		id, ok := b.ids[string(word[i:i+size])]
-		i += size
-		switch {
-		case ok:
-			m.add(id, int32(size))
-			afterUnknown = false
-		case b.unknown == noID: // dropped
-		case afterUnknown && b.fuseUnknown:
-			m.symbols[len(m.symbols)-1].length += int32(size)
-		default:
-			m.add(b.unknown, int32(size))
-			afterUnknown = true
-		}
-	}
+	b.addCharacters(word, m)
 	m.mergeAll(&b.merges)
 	at := int32(0)
 	for _, s := range m.symbols {
@@ -145,6 +149,73 @@ func (b *bpe) tokenize(dst []token, word []byte, m *merger) []token {
 		}
 	}
 	return dst
+}
+
+// addCharacters fills m with the characters of a word. An unknown character stays pending until a known one follows, which matters where only some
+// have byte tokens: these come first, as in the reference.
+func (b *bpe) addCharacters(word []byte, m *merger) {
+	m.symbols = m.symbols[:0]
+	pending := int32(0) // bytes of the unknown token to come
+	flush := func() {
+		if pending > 0 {
+			m.add(b.unknown, pending)
+			pending = 0
+		}
+	}
+	for i := 0; i < len(word); {
+		_, size := utf8.DecodeRune(word[i:])
+		id, ok := b.characterID(word, i, i+size)
+		char := word[i : i+size]
+		i += size
+		switch {
+		case ok:
+			flush()
+			m.add(id, int32(size))
+		case b.hasByteTokens(char):
+			for _, c := range char {
+				m.add(b.byteTokens[c], 1)
+			}
+		case b.unknown == noID: // dropped
+		default:
+			if !b.fuseUnknown {
+				flush()
+			}
+			pending += int32(size)
+		}
+	}
+	flush()
+}
+
+// characterID returns the token of one character of a word, with the prefix and suffix that its place asks for.
+func (b *bpe) characterID(word []byte, start, end int) (uint32, bool) {
+	prefixed, suffixed := start > 0 && b.prefix != "", end == len(word) && b.suffix != ""
+	if !prefixed && !suffixed {
+		id, ok := b.ids[string(word[start:end])]
+		return id, ok
+	}
+	var room [64]byte
+	token := room[:0]
+	if prefixed {
+		token = append(token, b.prefix...)
+	}
+	token = append(token, word[start:end]...)
+	if suffixed {
+		token = append(token, b.suffix...)
+	}
+	id, ok := b.ids[string(token)]
+	return id, ok
+}
+
+func (b *bpe) hasByteTokens(char []byte) bool {
+	if b.byteTokens == nil {
+		return false
+	}
+	for _, c := range char {
+		if b.byteTokens[c] == noID {
+			return false
+		}
+	}
+	return true
 }
 
 // merge is what a pair becomes, and when: lower ranks go first.

@@ -138,7 +138,7 @@ func newPlan(t *Tokenizer) fusedPlan {
 	}
 	switch m := t.model.(type) {
 	case *bpe:
-		if p, ok := t.preTokenizer.(*byteLevel); ok && t.normalizer == nil {
+		if p, ok := t.preTokenizer.(*byteLevel); ok && t.normalizer == nil && m.prefix+m.suffix == "" {
 			return newByteBPE(p, m)
 		}
 	case *wordPiece:

@@ -6,7 +6,7 @@ masks, decoded text, pairs, and the ids of plain document text.
 
 Run it from the root of the repository; it builds the two small programs beside it with Go. --corpora adds real texts of 400 languages, novels
 and encyclopedia articles. --ingest bin/ingest compares what that command's `tokenizer encode --json` prints instead: ids and offsets. --record writes
-what plain `go test` compares with. Exits 1 where anything differs.
+what plain `go test` compares with, and with --only leaves the rest of it as it was. Exits 1 where anything differs.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tokenizers.processors import TemplateProcessing
 FIELDS = ["ids", "offsets", "tokens", "words", "types", "special", "decoded", "plain", "pair"]
 BLOCK = 500  # texts to a recorded digest
 STEP = 20  # of the files of udhr2, each STEP-th is recorded
-CONVERTED = {"albert-base-v2": True, "xlnet-base-cased": False}  # from spiece.model, and whether they lower case; not recorded
+CONVERTED = ["albert-base-v2", "xlnet-base-cased", "mistral-7b-v1"]  # from models of SentencePiece; not recorded
 EXAMPLES = [
     "",
     " ",
@@ -73,16 +73,44 @@ def message(data):
         yield key >> 3, value
 
 
-def from_spiece(path, lowercase):
-    """The tokenizer.json that transformers makes of the spiece.model of ALBERT and XLNet."""
-    vocab, charsmap = [], b""
+def read_spiece(path):
+    """Pieces with their scores, and the charsmap, of a model of SentencePiece."""
+    pieces, charsmap = [], b""
     for number, value in message(open(path, "rb").read()):
         if number == 1:
             piece = dict(message(value))
-            text, score = piece[1].decode(), struct.unpack("<f", piece[2])[0]
-            vocab.append([text, score - 100 if len(text) > 1 and text[-1] == "," and text[-2].isdigit() else score])
+            pieces.append((piece[1].decode(), struct.unpack("<f", piece[2])[0]))
         elif number == 3:
-            charsmap = dict(message(value))[2]
+            charsmap = dict(message(value)).get(2, b"")
+    return pieces, charsmap
+
+
+def from_spiece_bpe(path):
+    """The tokenizer.json that transformers makes of the tokenizer.model of Llama 2 and Mistral."""
+    pieces, _ = read_spiece(path)
+    ids = {text: i for i, (text, _) in enumerate(pieces)}
+    merges = []
+    for text, score in pieces:
+        cuts = [(text[:i], text[i:], score) for i in range(1, len(text)) if text[:i] in ids and text[i:] in ids]
+        merges += sorted(cuts, key=lambda cut: (ids[cut[0]], ids[cut[1]]))
+    merges.sort(key=lambda cut: (cut[2], len(cut[0]), len(cut[1])), reverse=True)
+    part = lambda kind, **settings: {"type": kind, **settings}
+    return json.dumps({
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [dict(id=i, content=t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True) for i, t in enumerate(["<unk>", "<s>", "</s>"])],
+        "normalizer": None, "pre_tokenizer": part("Metaspace", replacement="▁", prepend_scheme="first", split=False), "post_processor": None,
+        "decoder": part("Sequence", decoders=[
+            part("Replace", pattern={"String": "▁"}, content=" "), part("ByteFallback"), part("Fuse"), part("Strip", content=" ", start=1, stop=0),
+        ]),
+        "model": part("BPE", dropout=None, unk_token="<unk>", continuing_subword_prefix=None, end_of_word_suffix=None, fuse_unk=True, byte_fallback=True,
+                      ignore_merges=False, vocab=ids, merges=[list(cut[:2]) for cut in merges]),
+    })
+
+
+def from_spiece(path, lowercase):
+    """The tokenizer.json that transformers makes of the spiece.model of ALBERT and XLNet."""
+    pieces, charsmap = read_spiece(path)
+    vocab = [[text, score - 100 if len(text) > 1 and text[-1] == "," and text[-2].isdigit() else score] for text, score in pieces]
     ids = {text: i for i, (text, _) in enumerate(vocab)}
     added = [t for t in ("<unk>", "<s>", "</s>", "<pad>", "[CLS]", "[SEP]", "[MASK]", "<cls>", "<sep>", "<mask>") if t in ids]
     meta = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
@@ -102,16 +130,19 @@ def from_spiece(path, lowercase):
 def load_all(data, folder):
     """Path of a tokenizer.json by name."""
     found = {}
-    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2", "t5-base"]:
+    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2", "t5-base", "llama-2"]:
         found[name] = f"{data}/tokenizers/{name}/tokenizer.json"
     for name, lowercase in [("bert-base-cased", False), ("bert-base-chinese", False), ("bert-base-multilingual-cased", False)]:
         found[name] = f"{folder}/{name}.json"
         with open(found[name], "w") as f:
             f.write(from_vocab(f"{data}/tokenizers/{name}/vocab.txt", lowercase))
-    for name, lowercase in CONVERTED.items():
+    for name in CONVERTED:
         found[name] = f"{folder}/{name}.json"
         with open(found[name], "w") as f:
-            f.write(from_spiece(f"{data}/tokenizers/{name}/spiece.model", lowercase))
+            if name == "mistral-7b-v1":
+                f.write(from_spiece_bpe(f"{data}/tokenizers/{name}/tokenizer.model"))
+            else:
+                f.write(from_spiece(f"{data}/tokenizers/{name}/spiece.model", name == "albert-base-v2"))
     for path in sorted(glob.glob("tokenizers/testdata/*.tokenizer.json")):
         found[os.path.basename(path)] = path
     return found
@@ -227,6 +258,9 @@ def main():
                 f.write(json.dumps({"text": text}) + "\n")
         print(f"{len(texts)} texts, {sum(len(t.encode()) for t in texts) / 1e6:.1f} MB")
         differ, recorded = 0, {"reference": tokenizers.__version__, "lines": args.lines, "step": STEP, "block": BLOCK, "rough": {}, "languages": {}}
+        if args.record and args.only:
+            recorded = {**json.load(open("tokenizers/testdata/reference_digests.json")), "reference": tokenizers.__version__}
+            assert (args.lines, STEP, BLOCK) == (recorded["lines"], recorded["step"], recorded["block"])
         for name, path in load_all(args.data, folder).items():
             if args.only not in name:
                 continue

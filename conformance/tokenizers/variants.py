@@ -98,6 +98,24 @@ def variants():
     added(t, "[Mask]", normalized=True, special=True)
     yield "bpe_normalized", t
 
+    # Characters without a token become bytes, or where these lack too, the unknown token.
+    t = copy.deepcopy(bpe)
+    for byte in set(range(256)) - {0xC3, 0xE4, 0x20}:
+        t["model"]["vocab"].setdefault(f"<0x{byte:02X}>", len(t["model"]["vocab"]))
+    t["model"].update(unk_token="<|endoftext|>", fuse_unk=True, byte_fallback=True)
+    t["pre_tokenizer"], t["post_processor"] = {"type": "BertPreTokenizer"}, None
+    yield "bpe_byte_fallback", t
+
+    t = copy.deepcopy(bpe)
+    without(t, "éÃaĠ")
+    tokens = list(t["model"]["vocab"])
+    forms = tokens + ["##" + k for k in tokens] + [k + "</w>" for k in tokens] + ["##" + k + "</w>" for k in tokens]
+    t["model"]["vocab"] = {k: i for i, k in enumerate(forms)}
+    merges = [m if isinstance(m, list) else m.split(" ") for m in t["model"]["merges"]]
+    t["model"]["merges"] = [[p + a, "##" + b + s] for a, b in merges for s in ("</w>", "") for p in ("", "##")]
+    t["model"].update(unk_token="<|endoftext|>", continuing_subword_prefix="##", end_of_word_suffix="</w>")
+    yield "bpe_prefix_suffix", t
+
     wordpiece = train("--model", "wordpiece", "--vocab-size", "900", "--limit-alphabet", "250", "--lowercase")
     yield "wordpiece", wordpiece
 
