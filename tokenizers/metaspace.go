@@ -75,7 +75,7 @@ func (f *fields) char(name string) string {
 }
 
 func (m *metaspace) split(dst []text, t text) []text {
-	t = (&replace{findString(" "), m.replacement}).normalize(t)
+	t = (&replace{pattern: " ", content: m.replacement}).normalize(t)
 	replacement := []byte(m.replacement)
 	if !bytes.HasPrefix(t.bytes, replacement) && (m.prepend == prependAlways || m.prepend == prependFirst && t.from[0].start == 0) {
 		t = t.withPrefix(m.replacement)

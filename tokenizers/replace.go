@@ -9,7 +9,8 @@ import (
 
 // replace puts content in place of each match of a pattern: a normalizer and a decoder.
 type replace struct {
-	find    func(b []byte) (start, end int) // the first match, which is not empty; start is len(b) where there is none
+	pattern string // not empty
+	least   int    // not 0: the pattern is a character, and runs of so many or more are sought
 	content string
 }
 
@@ -28,7 +29,7 @@ func readReplace(f *fields) (*replace, error) {
 			if err != nil {
 				return err
 			}
-			p.find, err = newPattern(kind, s)
+			p.pattern, p.least, err = readPattern(kind, s)
 			return err
 		})
 		if err == nil && kinds != 1 {
@@ -75,33 +76,24 @@ func (p *replace) decode(tokens []string) []string {
 	return tokens
 }
 
-// newPattern returns what finds a string or a regular expression. Of the latter it knows plain text and one character repeated n times or more.
-func newPattern(kind, pattern string) (func([]byte) (int, int), error) {
-	if pattern == "" {
-		return nil, errors.New("an empty pattern is not supported")
+// readPattern reads a string or a regular expression. Of the latter it knows plain text and one character repeated.
+func readPattern(kind, pattern string) (text string, least int, err error) {
+	_, size := utf8.DecodeRuneInString(pattern)
+	switch {
+	case pattern == "":
+		return "", 0, errors.New("an empty pattern is not supported")
+	case kind == "String":
+		return pattern, 0, nil
+	case kind != "Regex":
+		return "", 0, fmt.Errorf("%q is not supported: String and Regex are", kind)
+	case isPlain(pattern):
+		return pattern, 0, nil
+	case isPlain(pattern[:size]) && pattern[size:] == "+":
+		return pattern[:size], 1, nil
+	case isPlain(pattern[:size]) && pattern[size:] == "{2,}":
+		return pattern[:size], 2, nil
 	}
-	char, least := "", 0
-	switch kind {
-	case "String":
-		return findString(pattern), nil
-	case "Regex":
-		if isPlain(pattern) {
-			return findString(pattern), nil
-		}
-		_, size := utf8.DecodeRuneInString(pattern)
-		char = pattern[:size]
-		switch pattern[size:] {
-		case "+":
-			least = 1
-		case "{2,}":
-			least = 2
-		}
-		if isPlain(char) && least > 0 {
-			return findRun(char, least), nil
-		}
-		return nil, fmt.Errorf("regular expression %q is not supported: plain text, x+ and x{2,} are", pattern)
-	}
-	return nil, fmt.Errorf("%q is not supported: String and Regex are", kind)
+	return "", 0, fmt.Errorf("regular expression %q is not supported: plain text, x+ and x{2,} are", pattern)
 }
 
 // isPlain tells whether a regular expression stands for itself.
@@ -115,29 +107,25 @@ func isPlain(pattern string) bool {
 	return true
 }
 
-// findString returns what finds a string.
-func findString(s string) func([]byte) (int, int) {
-	want := []byte(s)
-	return func(b []byte) (int, int) {
-		if i := bytes.Index(b, want); i >= 0 {
-			return i, i + len(want)
-		}
-		return len(b), len(b)
-	}
-}
-
-// findRun returns what finds the longest run of a character, from a least number of times on.
-func findRun(char string, least int) func([]byte) (int, int) {
-	one, enough := []byte(char), bytes.Repeat([]byte(char), least)
-	return func(b []byte) (int, int) {
-		start := bytes.Index(b, enough)
-		if start < 0 {
+// find returns the first match, which is not empty, or len(b) twice.
+func (p *replace) find(b []byte) (start, end int) {
+	for start = 0; ; start = end {
+		n := bytes.Index(b[start:], []byte(p.pattern))
+		if n < 0 {
 			return len(b), len(b)
 		}
-		end := start + len(enough)
-		for bytes.HasPrefix(b[end:], one) {
-			end += len(one)
+		start += n
+		end = start + len(p.pattern)
+		if p.least == 0 {
+			return start, end
 		}
-		return start, end
+		count := 1
+		for bytes.HasPrefix(b[end:], []byte(p.pattern)) {
+			end += len(p.pattern)
+			count++
+		}
+		if count >= p.least {
+			return start, end
+		}
 	}
 }
