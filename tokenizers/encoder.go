@@ -136,6 +136,9 @@ func newPlan(t *Tokenizer) fusedPlan {
 	if t.added.plainCount > 0 {
 		return nil
 	}
+	if p, ok := t.preTokenizer.(*metaspace); ok {
+		return newMetaspacePlan(t.normalizer, p)
+	}
 	switch m := t.model.(type) {
 	case *bpe:
 		if p, ok := t.preTokenizer.(*byteLevel); ok && t.normalizer == nil && m.prefix+m.suffix == "" {
