@@ -18,7 +18,7 @@
 // Each part keeps, for every byte it passes on, the bytes of the input that it stands for: these become the offsets.
 //
 // Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
-// [bertPlan]. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
+// [bertPlan]; with [metaspacePlan] the parts see only pieces that are new. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
 // Tests hold the plans equal to the parts.
 //
 // # What is exact
@@ -31,6 +31,8 @@
 //     ignores unknown settings and renumbers added tokens.
 //   - Text that is not valid UTF-8, which the reference can't be given, is encoded byte by byte by byte-level tokenizers; others see U+FFFD for each
 //     maximal ill-formed part.
+//   - Of regular expressions Replace takes plain text, x+ and x{2,}; others are refused.
+//   - A Unigram model without an unknown piece is refused, as are normalizers that could make a text many thousand times as long.
 //   - Truncation and padding of the file are not applied: batches are the caller's.
 //   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
 //

@@ -270,7 +270,7 @@ func (t *Tokenizer) Save(w io.Writer) error {
 // Raw returns the exact bytes of the tokenizer.json, for digests. They must not be changed.
 func (t *Tokenizer) Raw() []byte { return t.raw }
 
-// Model returns the kind of model by its name in tokenizer.json: BPE or WordPiece.
+// Model returns the kind of model by its name in tokenizer.json: BPE, Unigram, WordLevel or WordPiece.
 func (t *Tokenizer) Model() string { return t.model.name() }
 
 // VocabSize returns one more than the highest id, which is what an embedding table needs; ids may have gaps.
