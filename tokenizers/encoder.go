@@ -24,7 +24,8 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 	return &Encoder{tokenizer: t, cache: newWordCache(cacheBytes)}
 }
 
-// AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text. These are
+// AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
+// may still find it, as the reference does, where it is one of the model's pieces. These are
 // the ids of Encode with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
 // more than a megabyte, which only words of that order need, are not kept, and a tokenizer with added tokens that are not special takes the
 // long way. A text of more than a gigabyte is encoded in parts of that size.
