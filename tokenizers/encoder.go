@@ -27,8 +27,8 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 // AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
 // may still find it, as the reference does, where it is one of the model's pieces. These are
 // the ids of Encode with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
-// more than a megabyte, which only words of that order need, are not kept, and a tokenizer with added tokens that are not special takes the
-// long way. A text of more than a gigabyte is encoded in parts of that size.
+// more than a megabyte, which only words of that order need, are not kept; a tokenizer with Metaspace allocates for words that are new; and one
+// with added tokens that are not special, or parts for which there is no plan, takes the long way. A text of more than a gigabyte is encoded in parts of that size.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
 	start := len(dst)
 	dst = e.append(dst, text)
