@@ -41,7 +41,7 @@ type Manifest struct {
 type ManifestTokenizer struct {
 	File          string         `json:"file"`
 	Digest        string         `json:"digest"` // SHA-256 of the file, hex
-	Model         string         `json:"model"`  // as in tokenizer.json: BPE, WordPiece
+	Model         string         `json:"model"`  // as in tokenizer.json: BPE, Unigram, WordLevel or WordPiece
 	VocabSize     int            `json:"vocab_size"`
 	EndOfDocument uint32         `json:"end_of_document"` // the id that closes each document
 	SpecialIDs    []SpecialToken `json:"special_ids"`     // by id

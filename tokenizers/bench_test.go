@@ -19,7 +19,7 @@ func BenchmarkAppendIDs(b *testing.B) {
 	for _, line := range roughtext.Lines(6000) {
 		rough = append(append(rough, line...), '\n')
 	}
-	for _, name := range []string{"gpt2", "llama-3-8b-instruct", "bert-base-uncased"} {
+	for _, name := range []string{"gpt2", "llama-3-8b-instruct", "bert-base-uncased", "t5-base"} {
 		tok, err := LoadFile(realdata.Path(b, "tokenizers/"+name+"/tokenizer.json"))
 		if err != nil {
 			b.Fatal(err)

@@ -1,9 +1,6 @@
 package tokenizers
 
-import (
-	"slices"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // bertNormalizer is the basic cleaning of BERT (Devlin et al. 2019), in this order: drop control characters and make all white space a space; set
 // Chinese characters between spaces; decompose and drop accents; lower case.
@@ -39,21 +36,21 @@ func (n *bertNormalizer) normalize(t text) text {
 	if n.chinese {
 		t = t.rewrite(t.eachRune(func(dst []edit, r rune) []edit {
 			if classes.of(r)&isChinese != 0 {
-				return append(dst, edit{' ', false}, edit{r, true}, edit{' ', true})
+				return append(dst, edit{' ', 0}, edit{r, fresh}, edit{' ', fresh})
 			}
-			return append(dst, edit{r, false})
+			return append(dst, edit{r, 0})
 		}))
 	}
 	if n.stripAccents {
-		t = t.rewrite(decomposed(t)).filter(func(r rune) (rune, bool) { return r, classes.of(r)&isAccent == 0 })
+		t = t.rewrite(decomposed(t, false)).filter(func(r rune) (rune, bool) { return r, classes.of(r)&isAccent == 0 })
 	}
 	if n.lowercase {
 		t = t.rewrite(t.eachRune(func(dst []edit, r rune) []edit {
 			if classes.of(r)&hasLower == 0 {
-				return append(dst, edit{r, false})
+				return append(dst, edit{r, 0})
 			}
 			for i, c := range lookUp(lowercases, r) {
-				dst = append(dst, edit{c, i > 0})
+				dst = append(dst, after(i, c))
 			}
 			return dst
 		}))
@@ -68,34 +65,6 @@ func (t text) eachRune(change func(dst []edit, r rune) []edit) []edit {
 		r, size := utf8.DecodeRune(t.bytes[i:])
 		edits = change(edits, r)
 		i += size
-	}
-	return edits
-}
-
-// decomposed returns the edits of canonical decomposition (NFD): each character decomposed, then each run of non-starters in order of their
-// combining class.
-func decomposed(t text) []edit {
-	classes := charClasses()
-	edits := t.eachRune(func(dst []edit, r rune) []edit {
-		if classes.of(r)&hasDecomposition == 0 {
-			return append(dst, edit{r, false})
-		}
-		var chars [maxDecomposed]rune
-		for i, c := range appendDecomposed(chars[:0], r) {
-			dst = append(dst, edit{c, i > 0})
-		}
-		return dst
-	})
-	for i := 0; i < len(edits); i++ {
-		start := i
-		for i < len(edits) && classes.of(edits[i].char)&isCombining != 0 {
-			i++
-		}
-		if i-start > 1 {
-			slices.SortStableFunc(edits[start:i], func(a, b edit) int {
-				return int(combiningClass(a.char)) - int(combiningClass(b.char))
-			})
-		}
 	}
 	return edits
 }

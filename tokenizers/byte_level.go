@@ -85,15 +85,16 @@ type byteLevelDecoder struct{}
 
 func loadByteLevelDecoder(*fields) (decoder, error) { return byteLevelDecoder{}, nil }
 
-func (byteLevelDecoder) decode(dst []byte, tokens []string) []byte {
+func (byteLevelDecoder) decode(tokens []string) []string {
+	var all []byte
 	for _, token := range tokens {
 		if b, ok := shownBytes(token); ok {
-			dst = append(dst, b...)
+			all = append(all, b...)
 		} else {
-			dst = append(dst, token...)
+			all = append(all, token...)
 		}
 	}
-	return dst
+	return []string{string(all)}
 }
 
 // shownBytes returns the bytes that a token shows.

@@ -21,5 +21,8 @@ func (t *Tokenizer) AppendText(dst []byte, ids []uint32, skipSpecial bool) []byt
 	if t.decoder == nil {
 		return append(dst, strings.Join(tokens, " ")...)
 	}
-	return t.decoder.decode(dst, tokens)
+	for _, piece := range t.decoder.decode(tokens) {
+		dst = append(dst, piece...)
+	}
+	return dst
 }

@@ -18,7 +18,7 @@
 // Each part keeps, for every byte it passes on, the bytes of the input that it stands for: these become the offsets.
 //
 // Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
-// [bertPlan]. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
+// [bertPlan]; with [metaspacePlan] the parts see only pieces that are new. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
 // Tests hold the plans equal to the parts.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
@@ -34,6 +34,8 @@
 //     maximal ill-formed part.
 //   - A pattern of Split that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
 //     the text; that of the reference gives up, and with it the process, on texts that make it try too much.
+//   - Of regular expressions Replace takes plain text, x+ and x{2,}; others are refused.
+//   - A Unigram model without an unknown piece is refused, as are normalizers that could make a text many thousand times as long.
 //   - Truncation and padding of the file are not applied: batches are the caller's.
 //   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
 //

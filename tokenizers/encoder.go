@@ -24,10 +24,11 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 	return &Encoder{tokenizer: t, cache: newWordCache(cacheBytes)}
 }
 
-// AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text. These are
+// AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
+// may still find it, as the reference does, where it is one of the model's pieces. These are
 // the ids of Encode with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
-// more than a megabyte, which only words of that order need, are not kept, and a tokenizer with added tokens that are not special takes the
-// long way. A text of more than a gigabyte is encoded in parts of that size.
+// more than a megabyte, which only words of that order need, are not kept; a tokenizer with Metaspace allocates for words that are new; and one
+// with added tokens that are not special, or parts for which there is no plan, takes the long way. A text of more than a gigabyte is encoded in parts of that size.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
 	start := len(dst)
 	dst = e.append(dst, text)
@@ -69,20 +70,31 @@ func (e *Encoder) append(dst []uint32, text []byte) []uint32 {
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap)
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
 }
 
-// appendByParts runs the text through the parts one by one.
+// appendByParts runs the text through the parts one by one. What the model makes of a word depends on the word alone, so the cache serves here too.
 func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
 	for _, w := range e.tokenizer.words(string(text), true) {
 		if w.added != nil {
 			dst = append(dst, w.added.id|startsWord)
 			continue
 		}
-		e.tokens = e.tokenizer.model.tokenize(e.tokens[:0], w.bytes, &e.merger)
-		dst = appendWord(dst, e.tokens)
+		dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes, len(w.bytes))
 	}
 	return dst
+}
+
+// modelPlan is the plan of one word that the other parts are done with.
+type modelPlan struct{ model model }
+
+func (p modelPlan) append(e *Encoder, dst []uint32, word []byte) []uint32 {
+	return e.appendCached(p, dst, word, len(word))
+}
+
+func (p modelPlan) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
+	e.tokens = p.model.tokenize(e.tokens[:0], word, &e.merger)
+	return appendWord(dst, e.tokens)
 }
 
 // appendWord appends the ids of a word and marks the first.
@@ -124,6 +136,9 @@ func (e *Encoder) appendCached(plan fusedPlan, dst []uint32, text []byte, n int)
 func newPlan(t *Tokenizer) fusedPlan {
 	if t.added.plainCount > 0 {
 		return nil
+	}
+	if p, ok := t.preTokenizer.(*metaspace); ok {
+		return newMetaspacePlan(t.normalizer, p)
 	}
 	switch m := t.model.(type) {
 	case *bpe:

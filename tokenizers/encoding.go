@@ -72,11 +72,19 @@ func (t *Tokenizer) sequence(input string, number int, specialIsText bool) Encod
 		}
 		tokens = t.model.tokenize(tokens[:0], w.bytes, &m)
 		for _, k := range tokens {
-			value, _ := t.model.token(k.id)
-			e.add(k.id, value, w.origin(int(k.start), int(k.end)), i, number)
+			e.add(k.id, t.shown(k, w.bytes), w.origin(int(k.start), int(k.end)), i, number)
 		}
 	}
 	return e
+}
+
+// shown returns the string of a token: Unigram shows unknown text as it is.
+func (t *Tokenizer) shown(k token, word []byte) string {
+	if u, ok := t.model.(*unigram); ok && k.id == u.unknown {
+		return string(word[k.start:k.end])
+	}
+	s, _ := t.model.token(k.id)
+	return s
 }
 
 // averageWord is a guess at the bytes of input for each word, to make room at once.

@@ -30,11 +30,11 @@ func TestLoadRefuses(t *testing.T) {
 		file, old, new string
 		want           string // in the error
 	}{
-		{"unknown normalizer", bpe, `"normalizer":null`, `"normalizer":{"type":"NFC"}`, `normalizer.type: "NFC" is not supported`},
+		{"unknown normalizer", bpe, `"normalizer":null`, `"normalizer":{"type":"Sparkle"}`, `normalizer.type: "Sparkle" is not supported`},
 		{"unknown pre-tokenizer", bpe, `"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Shuffle"`, `pre_tokenizer.type: "Shuffle"`},
-		{"unknown decoder", bpe, `"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"CTC"`, `decoder.type: "CTC"`},
+		{"unknown decoder", bpe, `"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"Sparkle"`, `decoder.type: "Sparkle"`},
 		{"unknown post-processor", bpe, `"post_processor":{"type":"ByteLevel"`, `"post_processor":{"type":"Sequence"`, `post_processor.type: "Sequence"`},
-		{"unknown model", bpe, `"type":"BPE"`, `"type":"Unigram"`, `model.type: "Unigram"`},
+		{"unknown model", bpe, `"type":"BPE"`, `"type":"Sparkle"`, `model.type: "Sparkle"`},
 		{"unknown model setting", bpe, `"dropout":null`, `"dropout":null,"sparkle":true`, "model.sparkle: is not a setting of BPE"},
 		{"setting of another model", wordpiece, `"unk_token":"[UNK]"`, `"unk_token":"[UNK]","merges":[]`, "model.merges: is not a setting of WordPiece"},
 		{"part without type", bpe, `"decoder":{"type":"ByteLevel",`, `"decoder":{`, "decoder.type: is missing"},

@@ -49,11 +49,21 @@ func (t text) origin(start, end int) span {
 	return span{t.from[start].start, t.from[end-1].end}
 }
 
-// edit is one character of a rewritten text. Fresh characters stand for what the character before them stands for; the others replace the
-// next character of the old text.
+// edit is one character of a rewritten text. It replaces the next character of the old text, and the -change characters after that; where change is
+// fresh it replaces none and stands for what the character before it stands for.
 type edit struct {
-	char  rune
-	fresh bool
+	char   rune
+	change int32
+}
+
+const fresh = 1
+
+// after returns the edit for the i-th of several characters that replace one.
+func after(i int, char rune) edit {
+	if i > 0 {
+		return edit{char, fresh}
+	}
+	return edit{char, 0}
 }
 
 // rewrite returns the text that edits describe. Replacements take the place of the old characters one after another, whatever they are: this
@@ -65,14 +75,16 @@ func (t text) rewrite(edits []edit) text {
 	for _, e := range edits {
 		var from span
 		switch {
-		case e.fresh && next > 0:
+		case e.change > 0 && next > 0:
 			from = t.from[next-1]
-		case e.fresh && len(t.from) > 0:
+		case e.change > 0 && len(t.from) > 0:
 			from = span{t.from[0].start, t.from[0].start}
 		case next < len(t.bytes):
 			from = t.from[next]
-			_, size := utf8.DecodeRune(t.bytes[next:])
-			next += size
+			for n := e.change; n <= 0 && next < len(t.bytes); n++ {
+				_, size := utf8.DecodeRune(t.bytes[next:])
+				next += size
+			}
 		}
 		n := utf8.EncodeRune(char[:], e.char)
 		out.add(char[:n], from)

@@ -47,9 +47,9 @@ type (
 		// specials returns what it may add.
 		specials() []specialPiece
 	}
-	// decoder appends the text of tokens.
+	// decoder turns tokens, which it may change, into the pieces of a text.
 	decoder interface {
-		decode(dst []byte, tokens []string) []byte
+		decode(tokens []string) []string
 	}
 )
 
@@ -130,10 +130,22 @@ func load(data []byte) (*Tokenizer, error) {
 var (
 	normalizers = map[string]func(*fields) (normalizer, error){
 		"BertNormalizer": loadBertNormalizer,
+		"Lowercase":      loadLowercase,
+		"NFC":            loadNFC,
+		"NFD":            loadNFD,
+		"NFKC":           loadNFKC,
+		"NFKD":           loadNFKD,
+		"Nmt":            loadNmt,
+		"Precompiled":    loadCharsmap,
+		"Prepend":        loadPrepend,
+		"Replace":        loadReplace,
+		"Strip":          loadStrip,
+		"StripAccents":   loadStripAccents,
 	}
 	preTokenizers = map[string]func(*fields) (preTokenizer, error){
 		"BertPreTokenizer": loadBertPreTokenizer,
 		"ByteLevel":        loadByteLevel,
+		"Metaspace":        loadMetaspace,
 	}
 	postProcessors = map[string]func(*fields) (postProcessor, error){
 		"BertProcessing":     loadBertProcessor,
@@ -142,14 +154,29 @@ var (
 		"TemplateProcessing": loadTemplate,
 	}
 	decoders = map[string]func(*fields) (decoder, error){
-		"ByteLevel": loadByteLevelDecoder,
-		"WordPiece": loadWordPieceDecoder,
+		"BPEDecoder":   loadBPEDecoder,
+		"ByteFallback": loadByteFallback,
+		"ByteLevel":    loadByteLevelDecoder,
+		"CTC":          loadCTC,
+		"Fuse":         loadFuse,
+		"Metaspace":    loadMetaspaceDecoder,
+		"Replace":      loadReplaceDecoder,
+		"Strip":        loadStripDecoder,
+		"WordPiece":    loadWordPieceDecoder,
 	}
 	models = map[string]func(*fields) (model, error){
 		"BPE":       loadBPE,
+		"Unigram":   loadUnigram,
+		"WordLevel": loadWordLevel,
 		"WordPiece": loadWordPiece,
 	}
 )
+
+// The sequences are added when the tables are there, since they use them.
+func init() {
+	normalizers["Sequence"] = loadNormalizerSequence
+	decoders["Sequence"] = loadDecoderSequence
+}
 
 func loadPart[P any](r *jsonReader, known map[string]func(*fields) (P, error)) (part P, err error) {
 	f, err := newFields(r.data)
@@ -242,7 +269,7 @@ func (t *Tokenizer) Save(w io.Writer) error {
 // Raw returns the exact bytes of the tokenizer.json, for digests. They must not be changed.
 func (t *Tokenizer) Raw() []byte { return t.raw }
 
-// Model returns the kind of model by its name in tokenizer.json: BPE or WordPiece.
+// Model returns the kind of model by its name in tokenizer.json: BPE, Unigram, WordLevel or WordPiece.
 func (t *Tokenizer) Model() string { return t.model.name() }
 
 // VocabSize returns one more than the highest id, which is what an embedding table needs; ids may have gaps.

@@ -22,6 +22,8 @@ const (
 	isCombining                            // canonical combining class is not zero
 	hasDecomposition                       // NFD changes it
 	hasLower                               // lower case changes it
+	hasCompatible                          // NFKD changes it, and not as NFD does
+	isMark                                 // removed by StripAccents
 )
 
 // classTable maps code points to classes through pages of 256, equal pages stored once.
@@ -43,31 +45,41 @@ type mapping struct {
 // charClasses returns the table, built once.
 var charClasses = sync.OnceValue(func() *classTable {
 	flat := make([]charClass, 0x110000)
-	mark := func(ranges [][2]rune, c charClass) {
-		for _, r := range ranges {
-			for i := r[0]; i <= r[1]; i++ {
-				flat[i] |= c
-			}
-		}
-	}
-	mark(letterRanges, isLetter)
-	mark(numberRanges, isNumber)
-	mark(spaceRanges, isSpace)
-	mark(wordRanges, isWord)
-	mark(punctuationRanges, isPunctuation)
-	mark(removedRanges, isRemoved)
-	mark(accentRanges, isAccent)
-	mark(chineseRanges, isChinese)
-	mark([][2]rune{{hangulFirst, hangulLast}}, hasDecomposition)
+	mark(flat, letterRanges, isLetter)
+	mark(flat, numberRanges, isNumber)
+	mark(flat, spaceRanges, isSpace)
+	mark(flat, wordRanges, isWord)
+	mark(flat, punctuationRanges, isPunctuation)
+	mark(flat, removedRanges, isRemoved)
+	mark(flat, accentRanges, isAccent)
+	mark(flat, chineseRanges, isChinese)
+	mark(flat, markRanges, isMark)
+	mark(flat, [][2]rune{{hangulFirst, hangulLast}}, hasDecomposition)
 	for _, r := range combiningRanges {
-		mark([][2]rune{{r[0], r[1]}}, isCombining)
+		mark(flat, [][2]rune{{r[0], r[1]}}, isCombining)
 	}
 	for _, m := range decompositions {
 		flat[m.from] |= hasDecomposition
 	}
+	for _, m := range compatibleDecompositions {
+		flat[m.from] |= hasCompatible
+	}
 	for _, m := range lowercases {
 		flat[m.from] |= hasLower
 	}
+	return newClassTable(flat)
+})
+
+func mark(flat []charClass, ranges [][2]rune, c charClass) {
+	for _, r := range ranges {
+		for i := r[0]; i <= r[1]; i++ {
+			flat[i] |= c
+		}
+	}
+}
+
+// newClassTable returns the table of the classes of all code points.
+func newClassTable(flat []charClass) *classTable {
 	table := &classTable{}
 	seen := map[[256]charClass]uint16{}
 	for i := range table.page {
@@ -81,7 +93,7 @@ var charClasses = sync.OnceValue(func() *classTable {
 		table.page[i] = n
 	}
 	return table
-})
+}
 
 // combiningClass returns the canonical combining class of r, 0 for a starter.
 func combiningClass(r rune) uint8 {
@@ -104,6 +116,7 @@ func lookUp(table []mapping, r rune) string {
 const (
 	hangulFirst, hangulLast        = 0xAC00, 0xD7A3
 	leadBase, vowelBase, trailBase = 0x1100, 0x1161, 0x11A7
+	leadCount                      = 19
 	vowelCount, trailCount         = 21, 28
 )
 

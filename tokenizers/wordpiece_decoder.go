@@ -12,7 +12,7 @@ func loadWordPieceDecoder(f *fields) (decoder, error) {
 	return &wordPieceDecoder{f.str("prefix", true), f.boolean("cleanup", true)}, f.err
 }
 
-func (d *wordPieceDecoder) decode(dst []byte, tokens []string) []byte {
+func (d *wordPieceDecoder) decode(tokens []string) []string {
 	for i, token := range tokens {
 		if i > 0 {
 			if rest, ok := strings.CutPrefix(token, d.prefix); ok {
@@ -24,9 +24,9 @@ func (d *wordPieceDecoder) decode(dst []byte, tokens []string) []byte {
 		if d.cleanUp {
 			token = cleanUp(token)
 		}
-		dst = append(dst, token...)
+		tokens[i] = token
 	}
-	return dst
+	return tokens
 }
 
 // cleanUp makes the replacements of the reference one after another; each sees one token with the space before it.

@@ -15,6 +15,7 @@ import glob
 import hashlib
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from tokenizers.processors import TemplateProcessing
 FIELDS = ["ids", "offsets", "tokens", "words", "types", "special", "decoded", "plain", "pair"]
 BLOCK = 500  # texts to a recorded digest
 STEP = 20  # of the files of udhr2, each STEP-th is recorded
+CONVERTED = ["albert-base-v2", "xlnet-base-cased", "mistral-7b-v1"]  # from models of SentencePiece; not recorded
 EXAMPLES = [
     "",
     " ",
@@ -78,10 +80,87 @@ def from_ranks(path, pattern):
     return json.dumps({"version": "1.0", "added_tokens": [], "pre_tokenizer": pre, "model": model, "decoder": {**level, "use_regex": True}})
 
 
+def varint(data, i):
+    value = shift = 0
+    while True:
+        value |= (data[i] & 0x7F) << shift
+        shift += 7
+        i += 1
+        if data[i - 1] < 0x80:
+            return value, i
+
+
+def message(data):
+    """Fields of a protocol buffer: number and value, bytes where it is a length-delimited one or a float."""
+    i = 0
+    while i < len(data):
+        key, i = varint(data, i)
+        if key & 7 == 0:
+            value, i = varint(data, i)
+        else:
+            size, i = (4, i) if key & 7 == 5 else varint(data, i)
+            value, i = data[i : i + size], i + size
+        yield key >> 3, value
+
+
+def read_spiece(path):
+    """Pieces with their scores, and the charsmap, of a model of SentencePiece."""
+    pieces, charsmap = [], b""
+    for number, value in message(open(path, "rb").read()):
+        if number == 1:
+            piece = dict(message(value))
+            pieces.append((piece[1].decode(), struct.unpack("<f", piece[2])[0]))
+        elif number == 3:
+            charsmap = dict(message(value)).get(2, b"")
+    return pieces, charsmap
+
+
+def from_spiece_bpe(path):
+    """The tokenizer.json that transformers makes of the tokenizer.model of Llama 2 and Mistral."""
+    pieces, _ = read_spiece(path)
+    ids = {text: i for i, (text, _) in enumerate(pieces)}
+    merges = []
+    for text, score in pieces:
+        cuts = [(text[:i], text[i:], score) for i in range(1, len(text)) if text[:i] in ids and text[i:] in ids]
+        merges += sorted(cuts, key=lambda cut: (ids[cut[0]], ids[cut[1]]))
+    merges.sort(key=lambda cut: (cut[2], len(cut[0]), len(cut[1])), reverse=True)
+    part = lambda kind, **settings: {"type": kind, **settings}
+    return json.dumps({
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [dict(id=i, content=t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True) for i, t in enumerate(["<unk>", "<s>", "</s>"])],
+        "normalizer": None, "pre_tokenizer": part("Metaspace", replacement="▁", prepend_scheme="first", split=False), "post_processor": None,
+        "decoder": part("Sequence", decoders=[
+            part("Replace", pattern={"String": "▁"}, content=" "), part("ByteFallback"), part("Fuse"), part("Strip", content=" ", start=1, stop=0),
+        ]),
+        "model": part("BPE", dropout=None, unk_token="<unk>", continuing_subword_prefix=None, end_of_word_suffix=None, fuse_unk=True, byte_fallback=True,
+                      ignore_merges=False, vocab=ids, merges=[list(cut[:2]) for cut in merges]),
+    })
+
+
+def from_spiece(path, lowercase):
+    """The tokenizer.json that transformers makes of the spiece.model of ALBERT and XLNet."""
+    pieces, charsmap = read_spiece(path)
+    vocab = [[text, score - 100 if len(text) > 1 and text[-1] == "," and text[-2].isdigit() else score] for text, score in pieces]
+    ids = {text: i for i, (text, _) in enumerate(vocab)}
+    added = [t for t in ("<unk>", "<s>", "</s>", "<pad>", "[CLS]", "[SEP]", "[MASK]", "<cls>", "<sep>", "<mask>") if t in ids]
+    meta = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+    quotes = [{"type": "Replace", "pattern": {"String": q}, "content": '"'} for q in ("``", "\'\'")]
+    return json.dumps({
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [dict(id=ids[t], content=t, single_word=False, lstrip="mask" in t.lower(), rstrip=False, normalized=False, special=True) for t in sorted(added, key=ids.get)],
+        "normalizer": {"type": "Sequence", "normalizers": quotes + [{"type": "NFKD"}, {"type": "StripAccents"}] + [{"type": "Lowercase"}] * lowercase + [
+            {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+        ]},
+        "pre_tokenizer": meta, "post_processor": None, "decoder": meta,
+        "model": {"type": "Unigram", "unk_id": ids["<unk>"], "vocab": vocab, "byte_fallback": False},
+    })
+
+
 def load_all(data, folder):
     """Path of a tokenizer.json by name."""
     found = {}
-    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2", "llama-3-8b-instruct"]:
+    for name in ["gpt2", "roberta-base", "bert-base-uncased", "distilbert-base-uncased", "all-MiniLM-L6-v2", "llama-3-8b-instruct", "t5-base", "llama-2"]:
         found[name] = f"{data}/tokenizers/{name}/tokenizer.json"
     for name, lowercase in [("bert-base-cased", False), ("bert-base-chinese", False), ("bert-base-multilingual-cased", False)]:
         found[name] = f"{folder}/{name}.json"
@@ -92,6 +171,13 @@ def load_all(data, folder):
         found[f"{short} ranks"] = f"{folder}/{short}.json"
         with open(found[f"{short} ranks"], "w") as f:
             f.write(from_ranks(f"{data}/tokenizers/{name}.tiktoken", pattern))
+    for name in CONVERTED:
+        found[name] = f"{folder}/{name}.json"
+        with open(found[name], "w") as f:
+            if name == "mistral-7b-v1":
+                f.write(from_spiece_bpe(f"{data}/tokenizers/{name}/tokenizer.model"))
+            else:
+                f.write(from_spiece(f"{data}/tokenizers/{name}/spiece.model", name == "albert-base-v2"))
     for path in sorted(glob.glob("tokenizers/testdata/*.tokenizer.json")):
         found[os.path.basename(path)] = path
     return found
@@ -225,9 +311,10 @@ def main():
                     if differ <= 20:
                         print(f"DIFFERS {name} {field} {text[:300]!r}\n  want {str(want[field])[:600]}\n  got  {str(got[field])[:600]}")
             print(f"{name:34}" + "  ".join(f"{field} {equal[field]}/{len(texts)}" for field in fields))
-            if args.record and not name.endswith("ranks"):
+            derived = name in CONVERTED or name.endswith("ranks")
+            if args.record and not derived:
                 recorded["rough"][name] = digests(kept[: args.lines])
-            if args.record and not name.endswith((".json", "ranks")):
+            if args.record and not derived and not name.endswith(".json"):
                 recorded["languages"][name] = digests(list(reference(path, languages(args.data, STEP))))
         if args.record:
             write("reference_digests.json", recorded)

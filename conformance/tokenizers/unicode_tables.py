@@ -9,6 +9,7 @@ component gets the table that component was seen to use. Run with the Hugging Fa
 import unicodedata
 
 import tokenizers
+from charsmap import charsmap
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
@@ -95,6 +96,43 @@ def changed(normalizer, skip=lambda c: False):
     return found
 
 
+def print_rows(name, comment, rows):
+    """A table of ranges with a value: first, last, value."""
+    print(f"\n// {comment}\nvar {name} = [][3]rune{{")
+    runs = []
+    for c, k in rows:
+        if runs and runs[-1][1] == c - 1 and runs[-1][2] == k:
+            runs[-1][1] = c
+        else:
+            runs.append([c, c, k])
+    for i in range(0, len(runs), 5):
+        print("\t" + " ".join(f"{{0x{a:X}, 0x{b:X}, {k}}}," for a, b, k in runs[i : i + 5]))
+    print("}")
+
+
+def grapheme_properties():
+    """What decides where Precompiled sees grapheme clusters, found with a charsmap that makes each cluster of up to five bytes, and each character of
+    longer ones, one Z. A mark of two bytes at the end of a probe makes it visible whether the character before is a cluster of its own."""
+    z = normalizers.Precompiled(charsmap({bytes([b]): "Z" for b in range(1, 256)}))
+    count = lambda text: len(z.normalize_str(text))
+    acute = "\u0301"
+    short = lambda ch: ord(ch) < 0x10000  # a longer one is no cluster that can be looked up together with others
+    alone = lambda ch: count("a" + ch) == 2 and count(ch + acute) == 1
+    properties = {
+        "clusterExtends": lambda ch: count("a" + ch) == 1,
+        "clusterPrepends": lambda ch: count(ch + "a") == 1,
+        "clusterControls": lambda ch: count(ch + acute + acute) == 2,
+        "clusterLeads": lambda ch: count(ch + "\u1161" + acute) == 3 and count(ch + "\u11a8" + acute) == 2,
+        "clusterVowels": lambda ch: short(ch) and count("\u1100" + ch + acute) == 3 and count("\u1161" + ch + acute) == 3 and alone(ch),
+        "clusterTrails": lambda ch: short(ch) and count("\u11a8" + ch + acute) == 3 and alone(ch),
+        "clusterPictures": lambda ch: count(ch + "\u200d\u00ae" + acute) == 4,
+        "clusterConsonants": lambda ch: count(ch + "\u094d\u0915" + acute) == 4,
+        "clusterLinkers": lambda ch: count("\u0915" + ch + "\u0915" + acute) == 4 and count("a" + ch) == 1,
+        "clusterLinks": lambda ch: count("\u0915\u094d" + ch + "\u0915" + acute) == 5,
+    }
+    return {name: ranges(holds) for name, holds in properties.items()}
+
+
 def main():
     bert_split = pre_tokenizers.BertPreTokenizer()
     space = regex_class(r"\s")
@@ -118,18 +156,18 @@ def main():
     print_ranges("chineseRanges", "What handle_chinese_chars of BertNormalizer sets between spaces.",
                  ranges(lambda ch: len(chinese.normalize_str(ch)) == 3))
 
-    print("\n// Canonical combining classes of the non-starters: first, last, class.\nvar combiningRanges = [][3]rune{")
-    runs = []
-    for c, k in sorted(combining_classes().items()):
-        if runs and runs[-1][1] == c - 1 and runs[-1][2] == k:
-            runs[-1][1] = c
-        else:
-            runs.append([c, c, k])
-    for i in range(0, len(runs), 5):
-        print("\t" + " ".join(f"{{0x{a:X}, 0x{b:X}, {k}}}," for a, b, k in runs[i : i + 5]))
-    print("}")
+    print_rows("combiningRanges", "Canonical combining classes of the non-starters: first, last, class.", sorted(combining_classes().items()))
     hangul = lambda c: 0xAC00 <= c <= 0xD7A3
     print_mapping("decompositions", "NFD of single code points, Hangul syllables left out.", changed(normalizers.NFD(), hangul))
+    nfd, nfc, nfkd = normalizers.NFD(), normalizers.NFC(), normalizers.NFKD()
+    compatible = {c: to for c, to in changed(nfkd, hangul).items() if nfd.normalize_str(chr(c)) != to}
+    print_mapping("compatibleDecompositions", "NFKD of single code points where it is not NFD.", compatible)
+    print_ranges("uncomposed", "Code points that NFD changes and NFC does not bring back.",
+                 ranges(lambda ch: nfc.normalize_str(ch) != ch))
+    marks = normalizers.StripAccents()
+    print_ranges("markRanges", "What StripAccents removes.", ranges(lambda ch: marks.normalize_str("a" + ch + "b") == "ab"))
+    for name, table in grapheme_properties().items():
+        print_ranges(name, "See grapheme_properties of the script that wrote this.", table)
     print_mapping("lowercases", "Lower case of single code points.", changed(normalizers.Lowercase()))
 
 

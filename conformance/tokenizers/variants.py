@@ -4,9 +4,14 @@ them that between them use every setting.
     /tmp/hf/bin/python conformance/tokenizers/variants.py && /tmp/hf/bin/python conformance/tokenizers/compare.py --record
 """
 
+import base64
 import copy
 import json
+import math
 import subprocess
+import unicodedata
+
+from charsmap import charsmap
 
 FOLDER = "tokenizers/testdata"
 
@@ -18,7 +23,8 @@ def train(*flags):
 
 
 def added(tokenizer, content, **flags):
-    taken = {**tokenizer["model"]["vocab"], **{t["content"]: t["id"] for t in tokenizer["added_tokens"]}}
+    vocab = tokenizer["model"]["vocab"]
+    taken = {**(vocab if isinstance(vocab, dict) else {t: i for i, (t, _) in enumerate(vocab)}), **{t["content"]: t["id"] for t in tokenizer["added_tokens"]}}
     token = dict(id=taken.get(content, len(taken)), content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False)
     tokenizer["added_tokens"].append({**token, **flags})
 
@@ -136,7 +142,82 @@ def variants():
     yield "wordpiece_raw", t
 
 
-for name, tokenizer in variants():
+def small_charsmap():
+    """NFKC of a few hundred characters, some of it with marks, and white space and controls as SentencePiece has them."""
+    mapping = {}
+    chars = [*range(0xA0, 0x250), *range(0x1E00, 0x1E20), *range(0x2000, 0x2070), *range(0x2100, 0x2130), *range(0xFB00, 0xFB07), *range(0xFF01, 0xFF20)]
+    for c in chars:
+        ch = chr(c)
+        for form in {ch, unicodedata.normalize("NFD", ch)}:
+            if (to := unicodedata.normalize("NFKC", ch)) != form:
+                mapping[form.encode()] = to
+    mapping.update({b"\t": " ", b"\n": " ", b"\r": " ", b"\x01": "", b"\x1f": "", b"\x7f": ""})
+    for c in [0x200B, 0x200E, 0xFEFF, 0xAD]:
+        mapping[chr(c).encode()] = ""
+    mapping["각".encode()] = "각각각"
+    return base64.b64encode(charsmap(mapping)).decode()
+
+
+def unigram(wordpiece):
+    """Unigram with the tokens of WordPiece; many have the same score."""
+    pieces = ["<unk>", "</s>", "▁"] + [t[2:] if t.startswith("##") else "▁" + t for t in wordpiece["model"]["vocab"] if t[0] != "["]
+    pieces += [c for c in "abcdefghijklmnopqrstuvwxyz" if c not in pieces]
+    vocab = [[t, -round(math.log(i + 1), 2) - 0.1234567890123456 * (i % 7)] for i, t in enumerate(dict.fromkeys(pieces))]
+    special = lambda content, i: dict(id=i, content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
+    return {
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [special("<unk>", 0), special("</s>", 1)],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Precompiled", "precompiled_charsmap": small_charsmap()},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+        ]},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True},
+        "post_processor": template(("</s>", 1), ("<unk>", 0)),
+        "decoder": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": vocab},
+    }
+
+
+def unigram_variants(wordpiece):
+    first = unigram(wordpiece)
+    yield "unigram", first
+
+    t = copy.deepcopy(first)
+    t["normalizer"]["normalizers"] = [{"type": "Nmt"}, {"type": "NFKC"}, {"type": "Lowercase"}, {"type": "Strip", "strip_left": True, "strip_right": True}]
+    t["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}
+    t["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}]}
+    t["model"].update(byte_fallback=True, unk_id=5)
+    t["model"]["vocab"] += [[f"<0x{b:02X}>", -9.5] for b in range(256) if b != 0xF0]
+    added(t, "<mask>", lstrip=True, special=True)
+    added(t, "The", normalized=True)
+    yield "unigram_bytes", t
+
+    t = copy.deepcopy(first)
+    charsmap = t["normalizer"]["normalizers"][0]
+    t["normalizer"]["normalizers"] = [
+        {"type": "Replace", "pattern": {"String": "the"}, "content": "``''"}, {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}, charsmap,
+        {"type": "Strip", "strip_left": False, "strip_right": True}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"},
+    ]
+    t["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False}
+    t["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+    ]}
+    yield "unigram_whole", t
+
+    t = copy.deepcopy(first)
+    t["normalizer"]["normalizers"] = [{"type": "NFD"}, {"type": "Prepend", "prepend": "▁_"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]
+    t["pre_tokenizer"] = None
+    t["decoder"] = {"type": "BPEDecoder", "suffix": "e"}
+    yield "unigram_prepend", t
+
+    t = copy.deepcopy(first)
+    t["normalizer"] = {"type": "NFC"}
+    t["model"] = {"type": "WordLevel", "unk_token": "<unk>", "vocab": {piece: i for i, (piece, _) in enumerate(first["model"]["vocab"])}}
+    t["decoder"] = {"type": "CTC", "pad_token": "e", "word_delimiter_token": "▁", "cleanup": True}
+    yield "word_level", t
+
+
+for name, tokenizer in [*variants(), *unigram_variants(train("--model", "wordpiece", "--vocab-size", "900", "--limit-alphabet", "250", "--lowercase"))]:
     with open(f"{FOLDER}/{name}.tokenizer.json", "w") as f:
         json.dump(tokenizer, f, ensure_ascii=False, separators=(",", ":"))
         f.write("\n")
