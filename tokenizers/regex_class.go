@@ -179,7 +179,7 @@ func (p *regexParser) classItem() ([][2]rune, error) {
 	last := first
 	if rest := p.s[p.pos:]; len(rest) > 1 && rest[0] == '-' && rest[1] != ']' && rest[1] != '[' {
 		p.pos++
-		if set, last, err = p.classChar(); err != nil {
+		if _, last, err = p.classChar(); err != nil {
 			return nil, err
 		}
 		if last < first {

@@ -141,9 +141,8 @@ func (c *wordCache) put(k wordKey, word []byte, ids []uint32) {
 		}
 	}
 	home := int(k.hash >> c.shift)
-	at := home
 	for i := range cacheProbes {
-		if at = (home + i) & (len(c.slots) - 1); c.slots[at].high == 0 {
+		if at := (home + i) & (len(c.slots) - 1); c.slots[at].high == 0 {
 			c.slots[at] = s
 			return
 		}

@@ -162,7 +162,7 @@ func (s *SpillWriter) write(b []byte) error {
 
 // Finish writes what is left and the index. A spill has no tokens.
 func (s *SpillWriter) Finish() (rows, tokens int64, err error) {
-	defer s.zstd.Close()
+	defer func() { err = errors.Join(err, s.zstd.Close()) }()
 	if s.rows > 0 {
 		if err := s.flush(); err != nil {
 			return 0, 0, err
