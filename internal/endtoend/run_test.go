@@ -202,8 +202,8 @@ func TestAnotherRecipeIsRefused(t *testing.T) {
 	ingest := bin(t, "ingest", "")
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, ingest, "run", recipe, "--out", out, "--progress", "none")
-	if r := run(t, ingest, "run", recipe, "--out", out, "--progress", "none", "--set", "shards.tokens=5000"); r.code != 1 || !strings.Contains(r.stderr, "recipe") {
-		t.Errorf("exit %d: %s", r.code, r.stderr)
+	if r := run(t, ingest, "run", recipe, "--out", out, "--progress", "none", "--set", "shards.tokens=5000"); r.code != 1 || !strings.Contains(r.stderr, "shards.tokens") {
+		t.Errorf("exit %d: it does not say what differs: %s", r.code, r.stderr)
 	}
 	data := filepath.Join(filepath.Dir(recipe), "data", "part-2.jsonl")
 	newWriter(9).writeJSONL(t, data, 50)
