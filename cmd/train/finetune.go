@@ -73,12 +73,7 @@ of threads.
 			if err := t.validate(cmd); err != nil {
 				return err
 			}
-			err := t.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-			var interrupted *trainer.Interrupted
-			if errors.As(err, &interrupted) {
-				return fmt.Errorf("%w; go on with:\n  %s", err, resumeCommand(args))
-			}
-			return err
+			return sayHowToResume(t.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()), args)
 		},
 	}
 	t.flags(cmd)

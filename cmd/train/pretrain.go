@@ -59,12 +59,7 @@ an undisturbed run would have reached. The same seed gives the same model on any
 			if err := p.validate(cmd); err != nil {
 				return err
 			}
-			err := p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-			var interrupted *trainer.Interrupted
-			if errors.As(err, &interrupted) {
-				return fmt.Errorf("%w; go on with:\n  %s", err, resumeCommand(args))
-			}
-			return err
+			return sayHowToResume(p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()), args)
 		},
 	}
 	p.flags(cmd)
@@ -343,6 +338,15 @@ func (p *pretrain) summary(w io.Writer, r trainer.Result) {
 		fmt.Fprintf(w, ", held-out loss %.4f", r.Eval.EvalLoss)
 	}
 	fmt.Fprintf(w, "; the model is in %s\n", p.out)
+}
+
+// sayHowToResume adds to the error of a run that was interrupted and saved the command that goes on with it.
+func sayHowToResume(err error, args []string) error {
+	var interrupted *trainer.Interrupted
+	if errors.As(err, &interrupted) {
+		return fmt.Errorf("%w; go on with:\n  %s", err, resumeCommand(args))
+	}
+	return err
 }
 
 // resumeCommand is the command line of this process with --resume.
