@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"datasets/loader":     {"schemas", "datasets/shards", "stages/mask"},
 	"datasets/tasks":      {"schemas"},
 	"tokenizers":          {},
+	"tokenizers/formats":  {"tokenizers"},
 	"trainer":             {"schemas", "trainer/params", "trainer/kernels", "trainer/metrics", "trainer/optim", "trainer/checkpoint"},
 	"trainer/params":      {},
 	"trainer/kernels":     {},

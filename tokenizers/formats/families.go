@@ -331,7 +331,8 @@ func (d *document) beginAndEnd(s *settings, begin, end bool) {
 	}
 }
 
-// buildGeneric does what the model says, and adds no special tokens unless the settings ask for them.
+// buildGeneric does what the model says, and adds no special tokens unless the settings ask for them. White space beside a piece of the user's is the one
+// thing that can differ from SentencePiece, which looks for these pieces later.
 func buildGeneric(d *document, m *spModel, s *settings) error {
 	unknown, err := m.unknown()
 	if err != nil {
@@ -339,36 +340,26 @@ func buildGeneric(d *document, m *spModel, s *settings) error {
 	}
 	d.addPieces(m, spControl, spUnknown, spUserDefined)
 	parts := m.precompiled()
-	if m.tidySpaces {
-		parts = append(parts, `{"type": "Strip", "strip_left": true, "strip_right": true}`, oneSpace)
+	scheme := "never"
+	if m.dummyPrefix {
+		scheme = "first" // a space that is there already is the one
 	}
-	if m.kind == spUnigram {
-		d.unigram(m, unknown)
-		d.preTokenizer = fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": %t}`, scheme(m.dummyPrefix), !m.crossesSpaces())
-		d.decoder = d.preTokenizer
-		if m.byteFallback {
-			d.decoder = bytesDecoder(m.dummyPrefix)
-		}
-	} else {
-		d.bpe(m, m.pieces[unknown].text)
-		if m.dummyPrefix {
-			parts = append(parts, prependMark)
-		}
-		parts = append(parts, showSpace)
-		d.decoder = bytesDecoder(m.dummyPrefix)
+	if m.tidySpaces {
+		parts = append(parts, oneSpace, fmt.Sprintf(`{"type": "Strip", "strip_left": %t, "strip_right": true}`, !m.dummyPrefix))
 	}
 	if len(parts) > 0 {
 		d.normalizer = sequence(parts...)
 	}
+	cut := m.kind == spUnigram && !m.crossesSpaces()
+	if m.kind == spUnigram {
+		d.unigram(m, unknown)
+	} else {
+		d.bpe(m, m.pieces[unknown].text)
+	}
+	d.preTokenizer = fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": %t}`, scheme, cut)
+	d.decoder = bytesDecoder(m.dummyPrefix)
 	d.beginAndEnd(s, false, false)
 	return nil
-}
-
-func scheme(prefix bool) string {
-	if prefix {
-		return "always"
-	}
-	return "never"
 }
 
 // crossesSpaces tells whether a piece holds a space behind another character, so that text must not be cut at spaces.
