@@ -22,7 +22,7 @@ const module = "github.com/shardmill/shardmill/"
 var rooms = map[string][]string{
 	"schemas":             {},
 	"pipeline":            {"schemas"},
-	"pipeline/recipe":     {"schemas", "pipeline", "stages", "datasets/corpus", "datasets/shards", "tokenizers"},
+	"pipeline/recipe":     {"schemas", "pipeline", "stages", "datasets/corpus", "datasets/shards", "tokenizers", "tokenizers/formats"},
 	"stages":              {"schemas", "tokenizers"},
 	"stages/mask":         {"schemas"},
 	"datasets/corpus":     {"schemas"},
@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"datasets/tasks":      {"schemas"},
 	"tokenizers":          {},
 	"tokenizers/formats":  {"tokenizers"},
+	"tokenizers/sugarme":  {"tokenizers"},
 	"trainer":             {"schemas", "trainer/params", "trainer/kernels", "trainer/metrics", "trainer/optim", "trainer/checkpoint"},
 	"trainer/params":      {},
 	"trainer/kernels":     {},
@@ -39,7 +40,7 @@ var rooms = map[string][]string{
 	"trainer/optim":       {"trainer/params", "trainer/kernels"},
 	"trainer/checkpoint":  {"trainer/params"},
 	"trainer/metrics":     {},
-	"cmd/ingest":          {"schemas", "pipeline", "pipeline/recipe", "datasets/shards", "tokenizers"},
+	"cmd/ingest":          {"schemas", "pipeline", "pipeline/recipe", "datasets/shards", "tokenizers", "tokenizers/formats", "tokenizers/sugarme"},
 	"cmd/train":           {"schemas", "trainer", "trainer/model", "trainer/optim", "trainer/params", "trainer/checkpoint", "trainer/kernels", "trainer/metrics", "datasets/loader", "datasets/shards", "datasets/tasks", "stages/mask", "tokenizers"},
 	"internal/quickstart": {},
 	"internal/realdata":   {},
@@ -59,6 +60,7 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":               {"pipeline/recipe"},
 	"github.com/spf13/":                      {"cmd/ingest", "cmd/train", "pipeline/recipe"},
 	"codeberg.org/readeck/go-readability/v2": {"stages"},
+	"github.com/sugarme/":                    {"tokenizers/sugarme"},
 }
 
 // starters are the rooms that may start goroutines: pipeline on its own account, the others when told how many.
