@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -21,12 +20,15 @@ func newTokenizer(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokenizer",
 		Short: "Train and use tokenizers",
-		Long:  "Works with tokenizer.json files, as Hugging Face tokenizers reads and writes them.\n" + exitHelp,
+		Long:  "Works with tokenizer.json files, as Hugging Face tokenizers reads and writes them, and with the other files that tokenizers are published in.\n" + exitHelp,
 		Example: `  ingest tokenizer train --model bpe --vocab-size 8000 --out tokenizer.json texts/*.txt
-  echo '{"text": "some text"}' | ingest tokenizer encode --tokenizer tokenizer.json --json`,
+  echo '{"text": "some text"}' | ingest tokenizer encode --tokenizer tokenizer.json --json
+  ingest tokenizer convert spiece.model tokenizer.json
+  ingest tokenizer compare old.json new.json texts.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error { return wantCommand(s, cmd, args) },
 	}
 	cmd.AddCommand(newEncode(s), newTrain(s))
+	cmd.AddCommand(newConvert(s), newCompare(s))
 	return cmd
 }
 
@@ -40,7 +42,7 @@ type encoded struct {
 }
 
 func newEncode(s streams) *cobra.Command {
-	var path string
+	var path, backend string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "encode --tokenizer TOKENIZER.json",
@@ -55,7 +57,7 @@ matched, no truncation, no padding. Prints the ids of each line; with --json, re
 			if path == "" {
 				return usageError{errors.New("name a tokenizer.json with --tokenizer")}
 			}
-			t, err := tokenizers.LoadFile(path)
+			t, err := openBackend(path, backend)
 			if err != nil {
 				return err
 			}
@@ -64,10 +66,11 @@ matched, no truncation, no padding. Prints the ids of each line; with --json, re
 	}
 	cmd.Flags().StringVar(&path, "tokenizer", "", "tokenizer.json")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "read and write JSON lines")
+	backendFlag(cmd.Flags(), &backend, "backend", "what encodes")
 	return cmd
 }
 
-func encodeLines(ctx context.Context, s streams, t *tokenizers.Tokenizer, asJSON bool) (err error) {
+func encodeLines(ctx context.Context, s streams, t textEncoder, asJSON bool) (err error) {
 	lines := bufio.NewScanner(s.in)
 	lines.Buffer(nil, maxLineBytes)
 	w := bufio.NewWriter(s.out)
@@ -165,12 +168,17 @@ func train(ctx context.Context, s streams, o tokenizers.TrainOptions, out string
 	return nil
 }
 
-// save writes the tokenizer beside its place first, so that nobody sees half a file.
-func save(t *tokenizers.Tokenizer, path string) (err error) {
+// save writes the tokenizer as tokenizer.json.
+func save(t *tokenizers.Tokenizer, path string) error {
 	var b bytes.Buffer
 	if err := t.Save(&b); err != nil {
 		return err
 	}
+	return writeWhole(path, b.Bytes())
+}
+
+// writeWhole writes a file beside its place first, so that nobody sees half of it.
+func writeWhole(path string, data []byte) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write tokenizer: %w", err)
 	}
@@ -183,7 +191,7 @@ func save(t *tokenizers.Tokenizer, path string) (err error) {
 			err = errors.Join(fmt.Errorf("write tokenizer %s: %w", path, err), os.Remove(f.Name()))
 		}
 	}()
-	if _, err = io.Copy(f, &b); err == nil {
+	if _, err = f.Write(data); err == nil {
 		err = f.Chmod(0o644)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
