@@ -42,7 +42,9 @@ type Result struct {
 	Tokens     int64        // read over all updates
 	Labels     int64        // predicted over all updates
 	Last       StepMetrics  // of the last update; zero if a resumed run had nothing left to do
-	Eval       *EvalMetrics // of the evaluation after the last update; nil without held-out batches
+	Eval       *EvalMetrics // of the last evaluation; nil without held-out batches
+	Best       *EvalMetrics // of the best evaluation; nil without Options.Best
+	Stopped    bool         // whether Options.Patience ended the run
 	Checkpoint string       // folder of the last checkpoint; "" if the run has no folder
 }
 
@@ -58,6 +60,7 @@ type run struct {
 
 	state      checkpoint.State
 	checkpoint string // folder of the checkpoint of state.Step, if it has one
+	sinceBest  int64  // evaluations after the best
 	minibatch  []schemas.Minibatch
 	result     Result
 }
@@ -92,6 +95,11 @@ func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batc
 		return Result{}, r.explain(ctx, err)
 	}
 	r.result.Step, r.result.Tokens, r.result.Labels, r.result.Checkpoint = r.state.Step, r.state.Tokens, r.state.Labels, r.checkpoint
+	if r.result.Best != nil {
+		if _, err := checkpoint.Promote(r.Dir, r.result.Best.Step); err != nil {
+			return Result{}, err
+		}
+	}
 	return r.result, nil
 }
 
@@ -106,8 +114,35 @@ func (r *run) begin() (err error) {
 		return fmt.Errorf("go to minibatch %d of the training batches: %w", r.state.Minibatches, err)
 	}
 	r.model.Params().ZeroGrads()
-	r.metrics, err = openMetrics(r.Dir, r.state.Step)
-	return err
+	if r.metrics, err = openMetrics(r.Dir, r.state.Step); err != nil || r.Best == "" {
+		return err
+	}
+	evals, err := Evaluations(r.Dir)
+	if err != nil {
+		return errors.Join(err, r.metrics.close())
+	}
+	for _, m := range evals {
+		r.judge(m)
+	}
+	return nil
+}
+
+// judge compares an evaluation with the best before it, and tells whether it is better.
+func (r *run) judge(m EvalMetrics) bool {
+	if best := r.result.Best; best != nil && !(m.value(r.Best) > best.value(r.Best)) {
+		r.sinceBest++
+		return false
+	}
+	r.result.Best, r.sinceBest = &m, 0
+	return true
+}
+
+// value is the measure of that name, turned so that more is better.
+func (m *EvalMetrics) value(name string) float64 {
+	if name == BestLoss {
+		return -m.EvalLoss
+	}
+	return m.Scores[name]
 }
 
 func (r *run) restore() error {
@@ -189,6 +224,10 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	for r.state.Step < r.Steps {
+		if r.Patience > 0 && r.sinceBest >= r.Patience {
+			r.result.Stopped = true
+			return r.save()
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -232,6 +271,7 @@ func (r *run) update(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("step %d: %w", step, err)
 	}
+	r.adam.DropFrozen()
 	norm, err := optim.Norm(r.pool, r.model.Params().Grads)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", step, err)
@@ -327,7 +367,23 @@ func (r *run) evaluate(ctx context.Context) error {
 	if r.Hooks.OnEval != nil {
 		r.Hooks.OnEval(m)
 	}
+	if r.Best != "" {
+		if _, ok := m.Scores[r.Best]; !ok && r.Best != BestLoss {
+			return fmt.Errorf("step %d: the evaluation has no score %q by which to know the best: it has %v", r.state.Step, r.Best, slices.Sorted(maps.Keys(m.Scores)))
+		}
+		if r.judge(m) {
+			return r.save()
+		}
+	}
 	return nil
+}
+
+// bestSteps are the steps whose checkpoints stay, however old.
+func (r *run) bestSteps() []int64 {
+	if r.result.Best == nil {
+		return nil
+	}
+	return []int64{r.result.Best.Step}
 }
 
 // save writes the checkpoint of the current step, unless it has one.
@@ -343,7 +399,7 @@ func (r *run) save() error {
 		Moments: checkpoint.Moments{First: r.adam.M, Second: r.adam.V},
 		State:   r.state,
 		Files:   r.Files,
-	}, r.KeepLast)
+	}, r.KeepLast, r.bestSteps()...)
 	if err != nil {
 		return err
 	}
