@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"internal/quickstart": {},
 	"internal/realdata":   {},
 	"internal/roughtext":  {},
+	"internal/transfer":   {},
 
 	// What the scripts in conformance/ run on our side.
 	"conformance/tokenizers/encode": {"tokenizers"},
