@@ -70,7 +70,8 @@ type run struct {
 //
 // The course of a run is a function of the model's weights, the batches and the options alone: not of the pool's threads, and not of
 // interruptions. When ctx ends, the run stops after the update it is in or before the next one, saves, and returns an *[Interrupted].
-// A loss or gradient that is NaN or infinite ends it with an error that names the step.
+// A loss or gradient that is NaN or infinite ends it with an error that names the step. Of two processes that train into one folder at once, the
+// second fails.
 func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batches, o Options) (result Result, err error) {
 	if o.Accumulate == 0 {
 		o.Accumulate = 1
@@ -86,6 +87,13 @@ func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batc
 		Options: o, pool: pool, model: m, train: train, heldOut: heldOut, adam: adam,
 		state:     checkpoint.State{Seed: o.Seed, Data: train.Fingerprint(), Settings: o.settings()},
 		minibatch: make([]schemas.Minibatch, o.Accumulate),
+	}
+	if r.Dir != "" {
+		held, err := lock(r.Dir)
+		if err != nil {
+			return Result{}, err
+		}
+		defer held.Close() // no data is written to it; on a nil file this does nothing
 	}
 	if err := r.begin(); err != nil {
 		return Result{}, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -314,6 +315,25 @@ func TestTrainNamesTheStepThatFails(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestTwoRunsInOneFolder lets a second run begin while the first is under way.
+func TestTwoRunsInOneFolder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no locks there")
+	}
+	dir := t.TempDir()
+	o := options(dir, 4)
+	o.Hooks.OnStep = func(m StepMetrics) {
+		second := options(dir, 4)
+		second.Resume = true
+		if _, _, err := start(t, t.Context(), 1, second); err == nil || !strings.Contains(err.Error(), "another process trains there") {
+			t.Errorf("step %d: the second run has the error %v", m.Step, err)
+		}
+	}
+	if _, _, err := start(t, t.Context(), 1, o); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestUpdateWithoutLabels(t *testing.T) {
