@@ -97,7 +97,7 @@ func TestPatience(t *testing.T) {
 		if r, err := run(dir, 0, true); err != nil || !r.Stopped || r.Step != 16 || r.Best.Step != 8 {
 			t.Errorf("interrupted after %d: result %+v, error %v", stopAt, r, err)
 		}
-		for _, file := range []string{MetricsFile, checkpoint.WeightsFile, "checkpoints/step-00000016/" + checkpoint.WeightsFile} {
+		for _, file := range []string{MetricsFile, EventsFile, checkpoint.WeightsFile, "checkpoints/step-00000016/" + checkpoint.WeightsFile} {
 			if contents(t, dir, file) != contents(t, whole, file) {
 				t.Errorf("interrupted after %d: %s differs", stopAt, file)
 			}

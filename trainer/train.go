@@ -297,7 +297,7 @@ func (r *run) update(ctx context.Context) error {
 	r.state.Labels += labels
 	r.checkpoint = ""
 	r.result.Last = StepMetrics{Step: step, Loss: loss, LearningRate: rate, GradNorm: norm, Tokens: tokens, Labels: labels}
-	if err := r.metrics.write(r.result.Last); err != nil {
+	if err := r.metrics.write(&r.result.Last, nil); err != nil {
 		return err
 	}
 	if r.Hooks.OnStep != nil {
@@ -369,7 +369,7 @@ func (r *run) evaluate(ctx context.Context) error {
 	}
 	m.Step = r.state.Step
 	r.result.Eval = &m
-	if err := r.metrics.write(m); err != nil {
+	if err := r.metrics.write(nil, &m); err != nil {
 		return err
 	}
 	if r.Hooks.OnEval != nil {

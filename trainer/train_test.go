@@ -146,7 +146,7 @@ func TestResumeIsExact(t *testing.T) {
 		if _, _, err := start(t, t.Context(), 2, o); err != nil {
 			t.Fatalf("stopped at %d, resumed: %v", stopAt, err)
 		}
-		for _, name := range []string{MetricsFile, checkpoint.WeightsFile, filepath.Join(final, checkpoint.StateFile)} {
+		for _, name := range []string{MetricsFile, EventsFile, checkpoint.WeightsFile, filepath.Join(final, checkpoint.StateFile)} {
 			if contents(t, dir, name) != contents(t, whole, name) {
 				t.Errorf("stopped at %d: %s differs from that of an undisturbed run", stopAt, name)
 			}
@@ -181,7 +181,7 @@ func TestResumeAfterKill(t *testing.T) {
 	if resumed.Step != 5 {
 		t.Errorf("resumed %+v, want step 5", resumed)
 	}
-	for _, name := range []string{MetricsFile, checkpoint.WeightsFile} {
+	for _, name := range []string{MetricsFile, EventsFile, checkpoint.WeightsFile} {
 		if contents(t, dir, name) != contents(t, whole, name) {
 			t.Errorf("%s differs from that of an undisturbed run", name)
 		}

@@ -29,8 +29,8 @@ import (
 type study struct {
 	data     string // folder with corpora/ and tasks/
 	out      string
-	steps    int    // of pretraining
-	seeds    int    // runs for each point of the curves
+	steps    int // of pretraining
+	seeds    int // runs for each point of the curves
 	threads  int
 	encoder  string // the pretrained model
 	progress string
