@@ -44,7 +44,8 @@ var rooms = map[string][]string{
 	"internal/quickstart": {},
 	"internal/realdata":   {},
 	"internal/roughtext":  {},
-	"internal/transfer":   {},
+	"internal/transfer":   {"internal/chart"},
+	"internal/chart":      {},
 
 	// What the scripts in conformance/ run on our side.
 	"conformance/tokenizers/encode": {"tokenizers"},
