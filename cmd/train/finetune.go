@@ -186,6 +186,9 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	if err := writeReport(t.out); err != nil {
+		return fmt.Errorf("the model is done, but not its report: %w", err)
+	}
 	return t.finish(stdout, result)
 }
 

@@ -53,7 +53,7 @@ func newPretrain(args []string) *cobra.Command {
 		Long: `pretrain trains a BERT (--objective mlm) or a GPT-2 or Llama (--objective causal) on a dataset that "ingest run" made.
 
 The folder of --out is a model folder of the newest checkpoint (config.json, model.safetensors, tokenizer.json), with all checkpoints
-below it and metrics.jsonl, one line for each step. The first Ctrl-C or SIGTERM saves and ends; --resume goes on, to the same bits that
+below it, metrics.jsonl, one line for each step, the same for TensorBoard, and in the end report.html with curves. The first Ctrl-C or SIGTERM saves and ends; --resume goes on, to the same bits that
 an undisturbed run would have reached. The same seed gives the same model on any number of threads.
 ` + exitCodes,
 		Example: `  train pretrain --objective mlm --data shards --out bert --steps 2000
@@ -270,6 +270,9 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error
 		return err
 	}
 	p.summary(stdout, result)
+	if err := writeReport(p.out); err != nil {
+		return fmt.Errorf("the model is done, but not its report: %w", err)
+	}
 	return nil
 }
 
