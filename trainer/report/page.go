@@ -1,12 +1,9 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
-	"strings"
 
 	"github.com/shardmill/shardmill/internal/chart"
 	"github.com/shardmill/shardmill/trainer"
@@ -15,7 +12,7 @@ import (
 // HTML writes a page about runs, with everything that it needs inside: tables, curves, and the settings, all of those of one run, of several those that
 // differ.
 func HTML(w io.Writer, title string, runs []Run) error {
-	p := pageData{Title: title, Style: chart.Style, Scores: scoreNames(runs), Single: len(runs) == 1}
+	p := pageData{Title: title, Style: chart.Style, Scores: scoreNames(runs), Single: len(runs) == 1, Settings: settingsOf(runs)}
 	for i := range runs {
 		p.Rows = append(p.Rows, p.row(i, &runs[i]))
 	}
@@ -23,12 +20,6 @@ func HTML(w io.Writer, title string, runs []Run) error {
 		if svg := c.SVG(); svg != "" {
 			p.Charts = append(p.Charts, figure{c.Title, template.HTML(svg)}) //nolint:gosec // drawn by package chart, which escapes names
 		}
-	}
-	for _, s := range settingsOf(runs) {
-		for i, v := range s.Values {
-			s.Values[i] = indented(v)
-		}
-		p.Settings = append(p.Settings, s)
 	}
 	return page.Execute(w, p)
 }
@@ -138,15 +129,6 @@ func tokens(steps []trainer.StepMetrics) []float64 {
 	return x
 }
 
-// indented makes the JSON of a model's configuration readable.
-func indented(v string) string {
-	var b bytes.Buffer
-	if strings.HasPrefix(v, "{") && json.Indent(&b, []byte(v), "", "  ") == nil {
-		return b.String()
-	}
-	return v
-}
-
 var page = template.Must(template.New("page").Funcs(template.FuncMap{"count": count}).Parse(`<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -164,7 +146,7 @@ th{font-weight:500;color:var(--soft)}
 td.run{font-weight:600}td.run b{color:var(--c)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(26rem,1fr));gap:1.6rem 2rem;margin:2.2rem 0}
 figure{margin:0}svg{width:100%;height:auto;display:block}
-.settings td{text-align:left}.settings pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.8rem;max-height:14rem;overflow:auto}
+.settings td{text-align:left}.settings td:first-child{white-space:nowrap}.settings pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.8rem;max-height:14rem;overflow:auto}
 {{.Style}}
 </style>
 <h1>{{.Title}}</h1>

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -127,7 +128,17 @@ func (r *Run) settings() map[string]string {
 	if r.State.Settings == nil {
 		return nil
 	}
-	all := maps.Clone(r.State.Settings)
+	all := map[string]string{}
+	for name, value := range r.State.Settings {
+		var fields map[string]json.RawMessage
+		if !strings.HasPrefix(value, "{") || json.Unmarshal([]byte(value), &fields) != nil {
+			all[name] = value
+			continue
+		}
+		for field, v := range fields { // of a model's configuration
+			all[name+": "+field] = string(v)
+		}
+	}
 	all["seed"] = strconv.FormatUint(r.State.Seed, 10)
 	all["training data"] = r.State.Data
 	return all
