@@ -107,7 +107,7 @@ func (t *finetune) flags(cmd *cobra.Command) {
 
 	f.Uint64Var(&t.options.Seed, "seed", 0, "seed of the new head, the choice and order of examples, and dropout")
 	f.IntVar(&t.threads, "threads", 0, "threads; 0 means all processors")
-	f.StringVar(&t.progress, "progress", progressPlain, "plain, json or none, on standard error")
+	f.StringVar(&t.progress, "progress", progressAuto, progressUsage)
 }
 
 // validate finds what is wrong with the flags alone.
@@ -181,8 +181,12 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	show.note("%d parameters, %d examples (%d cut to %d tokens) of %d labels, %d threads", network.Params().Count(), len(set), cut,
 		t.labelled.length, len(labels.Names), pool.Threads())
 	t.options.Hooks = trainer.Hooks{OnResume: show.resumed, OnStep: show.step, OnEval: show.eval, OnCheckpoint: show.saved}
+	if err := show.measure(network, pool, t.labelled.length); err != nil {
+		return err
+	}
 	show.start(0)
 	result, err := trainer.Train(ctx, pool, network, train, nil, t.options)
+	show.end()
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (p *pretrain) flags(cmd *cobra.Command) {
 
 	f.Uint64Var(&p.seed, "seed", 0, "seed of weights, order, masks and dropout")
 	f.IntVar(&p.threads, "threads", 0, "threads; 0 means all processors")
-	f.StringVar(&p.progress, "progress", progressPlain, "plain, json or none, on standard error")
+	f.StringVar(&p.progress, "progress", progressAuto, progressUsage)
 }
 
 // validate finds what is wrong with the flags alone.
@@ -260,12 +260,16 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	}
 	show.note("%d parameters, %d sequences of %d tokens in an epoch, %d threads",
 		network.Params().Count(), train.Size().Samples, p.batch.length, pool.Threads())
+	if err := show.measure(network, pool, p.batch.length); err != nil {
+		return err
+	}
 	show.start(0)
 	var evaluation trainer.Batches
 	if heldOut != nil {
 		evaluation = heldOut
 	}
 	result, err := trainer.Train(ctx, pool, network, train, evaluation, p.options)
+	show.end()
 	if err != nil {
 		return err
 	}
