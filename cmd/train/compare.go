@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +13,11 @@ import (
 	"github.com/shardmill/shardmill/trainer/report"
 )
 
-// reportFile is the page about a run, in its folder.
-const reportFile = "report.html"
+// What a run leaves about itself in its folder.
+const (
+	reportFile = "report.html"
+	cardFile   = "README.md"
+)
 
 func newCompare() *cobra.Command {
 	var page string
@@ -74,11 +78,16 @@ func writePage(path, title string, runs []report.Run) (err error) {
 	return report.HTML(f, title, runs)
 }
 
-// writeReport writes the page about the run in dir into it.
-func writeReport(dir string) error {
+// writeReport writes the page about the run in dir, and its model card, into it.
+func writeReport(dir string, c report.Card) error {
 	runs, err := report.Read(dir)
 	if err != nil {
 		return err
 	}
-	return writePage(filepath.Join(dir, reportFile), runs[0].Name, runs)
+	card, picture := c.Markdown(&runs[0])
+	return errors.Join(
+		writePage(filepath.Join(dir, reportFile), runs[0].Name, runs),
+		os.WriteFile(filepath.Join(dir, cardFile), card, 0o666),
+		os.WriteFile(filepath.Join(dir, report.CurveFile), picture, 0o666),
+	)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/metrics"
 	"github.com/shardmill/shardmill/trainer/model"
 	"github.com/shardmill/shardmill/trainer/optim"
+	"github.com/shardmill/shardmill/trainer/report"
 )
 
 // finetune is the command with its flags.
@@ -190,7 +191,11 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	if err := writeReport(t.out); err != nil {
+	card := report.Card{
+		Task: "text-classification", Kind: modelType(config), Parameters: network.Params().Count(), Use: "train predict --model . --data texts.tsv",
+		Data: [][2]string{{"examples", strconv.Itoa(len(set))}, {"labels", strings.Join(labels.Names, ", ")}, {"fingerprint of examples and order", train.Fingerprint()}},
+	}
+	if err := writeReport(t.out, card); err != nil {
 		return fmt.Errorf("the model is done, but not its report: %w", err)
 	}
 	return t.finish(stdout, result)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/kernels"
 	"github.com/shardmill/shardmill/trainer/model"
 	"github.com/shardmill/shardmill/trainer/optim"
+	"github.com/shardmill/shardmill/trainer/report"
 )
 
 // pretrain is the command with its flags.
@@ -274,7 +276,7 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error
 		return err
 	}
 	p.summary(stdout, result)
-	if err := writeReport(p.out); err != nil {
+	if err := writeReport(p.out, p.card(config, data, network)); err != nil {
 		return fmt.Errorf("the model is done, but not its report: %w", err)
 	}
 	return nil
@@ -404,6 +406,20 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	}
 	p.options.Hooks = trainer.Hooks{OnResume: show.resumed, OnStep: show.step, OnEval: show.eval, OnCheckpoint: show.saved}
 	return nil
+}
+
+// card describes the model for its README.
+func (p *pretrain) card(c model.Config, d *dataset, n *model.Network) report.Card {
+	card := report.Card{Task: "fill-mask", Kind: modelType(c), Parameters: n.Params().Count(), Use: "train fill-mask --model . 'The [MASK] of the house.'"}
+	if objective(p.objective) == causal {
+		card.Task, card.Use = "text-generation", "train generate --model . --prompt 'Once upon a time'"
+	}
+	m := d.manifest
+	card.Data = [][2]string{
+		{"documents", strconv.FormatInt(m.Totals.Documents, 10)}, {"tokens", strconv.FormatInt(m.Totals.Tokens, 10)},
+		{"fingerprint of recipe and inputs", m.Fingerprint.Digest}, {"tokenizer", fmt.Sprintf("%s, vocabulary %d", m.Tokenizer.Model, m.Tokenizer.VocabSize)},
+	}
+	return card
 }
 
 func (p *pretrain) summary(w io.Writer, r trainer.Result) {

@@ -89,3 +89,21 @@ func TestReadRefuses(t *testing.T) {
 		t.Error("damaged metrics are taken")
 	}
 }
+
+func TestCard(t *testing.T) {
+	dir := write(t, filepath.Join(t.TempDir(), "a_b"), 4, `{"step":4,"eval_loss":3.5,"eval_labels":5}`+"\n")
+	runs, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Card{Task: "fill-mask", Kind: "bert", Parameters: 5360000, Data: [][2]string{{"re|cipe", "x\ny"}}, Use: "train fill-mask"}
+	card, picture := c.Markdown(&runs[0])
+	for _, want := range []string{"---\nlibrary_name: transformers\npipeline_tag: fill-mask\n", `# a\_b`, "5,360,000 parameters", "| held-out loss, nats (update 4) | 3.5000 |", `| re\|cipe | x y |`, "train fill-mask"} {
+		if !strings.Contains(string(card), want) {
+			t.Errorf("no %q in\n%s", want, card)
+		}
+	}
+	if bytes.Count(picture, []byte("<polyline")) != 3 || !bytes.Contains(picture, []byte("held out")) {
+		t.Errorf("picture %s", picture)
+	}
+}
