@@ -45,6 +45,7 @@ var rooms = map[string][]string{
 	"internal/roughtext":  {},
 
 	// What the scripts in conformance/ run on our side.
+	"conformance/tokenizers/digest": {"tokenizers"},
 	"conformance/tokenizers/encode": {"tokenizers"},
 	"conformance/tokenizers/train":  {"tokenizers"},
 	"conformance/tokenizers/lines":  {"internal/roughtext"},
