@@ -49,10 +49,15 @@ var rooms = map[string][]string{
 	"internal/chart":      {},
 
 	// What the scripts in conformance/ run on our side.
+	"conformance/tokenizers/digest": {"tokenizers"},
 	"conformance/tokenizers/encode": {"tokenizers"},
 	"conformance/tokenizers/train":  {"tokenizers"},
 	"conformance/tokenizers/lines":  {"internal/roughtext"},
 	"conformance/trainer/logits":    {"schemas", "trainer/checkpoint", "trainer/kernels", "trainer/model"},
+
+	// What the scripts in bench/ measure.
+	"bench/tokenizers":         {"tokenizers"},
+	"bench/tokenizers/sugarme": {},
 }
 
 // homes lists third-party packages that only one room may know.
@@ -62,10 +67,11 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":               {"pipeline/recipe"},
 	"github.com/spf13/":                      {"cmd/ingest", "cmd/train", "pipeline/recipe"},
 	"codeberg.org/readeck/go-readability/v2": {"stages"},
+	"github.com/sugarme/":                    {"bench/tokenizers/sugarme"},
 }
 
 // starters are the rooms that may start goroutines: pipeline on its own account, the others when told how many.
-var starters = []string{"pipeline", "trainer/kernels", "datasets/loader", "cmd/ingest", "cmd/train"}
+var starters = []string{"pipeline", "trainer/kernels", "datasets/loader", "cmd/ingest", "cmd/train", "bench/tokenizers"}
 
 func TestRooms(t *testing.T) {
 	root := filepath.Join("..", "..")
