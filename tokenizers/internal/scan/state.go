@@ -1,9 +1,14 @@
 package scan
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/simd"
+)
 
 // State is the way of a cutter through one text.
 type State struct {
+	tier      simd.Tier
 	table     *Table
 	text      []byte
 	at        int    // where the block behind next begins
@@ -32,7 +37,7 @@ type Cutter interface {
 }
 
 func (s *State) reset(t *Table, text []byte) {
-	*s = State{table: t, text: text}
+	*s = State{tier: simd.Active(), table: t, text: text}
 	s.load(&s.next)
 }
 
@@ -53,11 +58,11 @@ func (s *State) cut(dst []uint32, starts func(*State) uint64) int {
 			found &^= 1
 		}
 		if rest := len(s.text) - at; rest <= 64 {
-			n += flatten(dst[n:], at, found&(1<<(rest-1)<<1-1))
+			n += flatten(s.tier, dst[n:], at, found&(1<<(rest-1)<<1-1))
 			dst[n] = uint32(len(s.text))
 			return n + 1
 		}
-		n += flatten(dst[n:], at, found)
+		n += flatten(s.tier, dst[n:], at, found)
 	}
 	return n
 }
@@ -67,11 +72,11 @@ func (s *State) load(m *masks) {
 	rest := len(s.text) - s.at
 	switch {
 	case rest >= 64:
-		classify(s.table, (*[64]byte)(s.text[s.at:]), m)
+		classify(s.tier, s.table, (*[64]byte)(s.text[s.at:]), m)
 	case rest > 0:
 		var block [64]byte
 		copy(block[:], s.text[s.at:])
-		classify(s.table, &block, m)
+		classify(s.tier, s.table, &block, m)
 		for k := range m {
 			m[k] &= 1<<rest - 1
 		}
@@ -170,8 +175,8 @@ func (s *State) lastSpaces() uint64 {
 	return last
 }
 
-// flatten writes the places of the bits of a block to dst, and returns how many they are.
-func flatten(dst []uint32, at int, starts uint64) int {
+// flattenPortable writes four places at a time, so that their number is not asked for after each.
+func flattenPortable(dst []uint32, at int, starts uint64) int {
 	n := bits.OnesCount64(starts)
 	dst = dst[:64]
 	for i := 0; i < n; i += 4 {
