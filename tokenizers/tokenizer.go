@@ -138,6 +138,7 @@ func load(data []byte) (*Tokenizer, error) {
 var (
 	normalizers = map[string]func(*fields) (normalizer, error){
 		"BertNormalizer": loadBertNormalizer,
+		"ByteLevel":      loadByteLevelNormalizer,
 		"Lowercase":      loadLowercase,
 		"NFC":            loadNFC,
 		"NFD":            loadNFD,
@@ -264,7 +265,8 @@ func (t *Tokenizer) check() error {
 
 // keepsBytes tells whether text that is not valid UTF-8 is encoded byte by byte.
 func (t *Tokenizer) keepsBytes() bool {
-	return makesBytes(t.preTokenizer) && t.normalizer == nil
+	_, shown := t.normalizer.(byteLevelNormalizer)
+	return shown || makesBytes(t.preTokenizer) && t.normalizer == nil
 }
 
 // Save writes the tokenizer.json, byte for byte the one that was loaded, unknown fields included.
