@@ -33,10 +33,9 @@
 //     ignores unknown settings and renumbers added tokens.
 //   - Text that is not valid UTF-8, which the reference can't be given, is encoded byte by byte by byte-level tokenizers; others see U+FFFD for each
 //     maximal ill-formed part.
-//   - A pattern of Split that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
+//   - A pattern of Split or Replace that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
 //     the text; that of the reference gives up, and with it the process, on texts that make it try too much.
-//   - Of regular expressions Replace takes plain text, x+ and x{2,}; others are refused.
-//   - A Unigram model without an unknown piece is refused, as are normalizers that could make a text many thousand times as long.
+//   - A Unigram model without an unknown piece is refused, as are components that together could make a text many thousand times as long.
 //   - Truncation, padding and merge dropout of the file are applied where [EncodeOptions] ask for them, dropout with a seed. Settings that can't be met
 //     are errors.
 //   - Every token keeps the number of its text in SequenceIDs. The reference loses it in windows and padding of a tokenizer without post-processor, and
