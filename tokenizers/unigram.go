@@ -22,7 +22,8 @@ type unigram struct {
 const unknownPenalty = 10
 
 func loadUnigram(f *fields) (model, error) {
-	u := &unigram{vocabulary: vocabulary{ids: map[string]uint32{}}, trie: newTrie()}
+	const bytesPerPiece = 32
+	u := &unigram{vocabulary: newVocabulary(len(f.raw["vocab"]) / bytesPerPiece), trie: newTrie()}
 	f.get("vocab", true, u.readPieces)
 	u.unknown = f.count("unk_id", true, maxID)
 	fallback := f.boolean("byte_fallback", false)
@@ -50,12 +51,12 @@ func (u *unigram) readPieces(r *jsonReader) error {
 			return fmt.Errorf("more than %d pieces", maxID)
 		}
 		n := 0
-		var piece string
+		var piece []byte
 		err := r.array(func(k int) (err error) {
 			n++
 			switch k {
 			case 0:
-				piece, err = r.str()
+				piece, err = r.bytes()
 			case 1:
 				var score float64
 				score, err = r.score()
@@ -71,8 +72,8 @@ func (u *unigram) readPieces(r *jsonReader) error {
 		if err == nil {
 			err = u.add(piece, uint32(i))
 		}
-		if err == nil && piece != "" {
-			u.trie.insert(piece, uint32(i))
+		if err == nil && len(piece) > 0 {
+			u.trie.insert(u.tokens[i], uint32(i))
 		}
 		return err
 	})
@@ -81,10 +82,11 @@ func (u *unigram) readPieces(r *jsonReader) error {
 // score reads a number as the reference does: the digits as one whole number, rounded, times or through a power of ten, rounded again. That can be off by
 // a unit in the last place, and decides between cuts of a word that score the same.
 func (r *jsonReader) score() (float64, error) {
-	s, err := r.number()
+	number, err := r.number()
 	if err != nil {
 		return 0, err
 	}
+	s := string(number)
 	digits, exponent := uint64(0), 0
 	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(s, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
@@ -204,7 +206,7 @@ func (u *unigram) backtrack(dst []token, word []byte, paths []path) []token {
 			for start > 0 && paths[start].id == u.unknown {
 				start = int(paths[start].start)
 			}
-			if known, ok := u.ids[string(word[start:end])]; ok {
+			if known, ok := u.find(word[start:end]); ok {
 				id = known
 			} else {
 				bytes = u.byteIDs != nil && u.hasBytes(word[start:end])

@@ -16,7 +16,7 @@ func best(u *unigram, word string) float64 {
 	}
 	top := math.Inf(-1)
 	for n := 1; n <= len(word); n++ {
-		id, known := u.ids[word[:n]]
+		id, known := u.tokenID(word[:n])
 		switch {
 		case known:
 			top = max(top, u.scores[id]+best(u, word[n:]))

@@ -22,7 +22,7 @@ const module = "github.com/shardmill/shardmill/"
 var rooms = map[string][]string{
 	"schemas":             {},
 	"pipeline":            {"schemas"},
-	"pipeline/recipe":     {"schemas", "pipeline", "stages", "datasets/corpus", "datasets/shards", "tokenizers"},
+	"pipeline/recipe":     {"schemas", "pipeline", "stages", "datasets/corpus", "datasets/shards", "tokenizers", "tokenizers/formats"},
 	"stages":              {"schemas", "tokenizers"},
 	"stages/mask":         {"schemas"},
 	"datasets/corpus":     {"schemas"},
@@ -32,6 +32,8 @@ var rooms = map[string][]string{
 	"tokenizers":          {},
 	"trainer":             {"schemas", "trainer/events", "trainer/params", "trainer/kernels", "trainer/metrics", "trainer/optim", "trainer/checkpoint"},
 	"trainer/events":      {},
+	"tokenizers/formats":  {"tokenizers"},
+	"tokenizers/sugarme":  {"tokenizers"},
 	"trainer/params":      {},
 	"trainer/kernels":     {},
 	"trainer/fused":       {"schemas", "trainer/params", "trainer/kernels"},
@@ -40,7 +42,7 @@ var rooms = map[string][]string{
 	"trainer/checkpoint":  {"trainer/params"},
 	"trainer/metrics":     {},
 	"trainer/report":      {"trainer", "trainer/checkpoint", "internal/chart"},
-	"cmd/ingest":          {"schemas", "pipeline", "pipeline/recipe", "datasets/shards", "tokenizers"},
+	"cmd/ingest":          {"schemas", "pipeline", "pipeline/recipe", "datasets/shards", "tokenizers", "tokenizers/formats", "tokenizers/sugarme"},
 	"cmd/train":           {"schemas", "trainer", "trainer/model", "trainer/optim", "trainer/params", "trainer/checkpoint", "trainer/kernels", "trainer/metrics", "trainer/report", "datasets/loader", "datasets/shards", "datasets/tasks", "stages/mask", "tokenizers"},
 	"internal/quickstart": {},
 	"internal/realdata":   {},
@@ -67,7 +69,7 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":               {"pipeline/recipe"},
 	"github.com/spf13/":                      {"cmd/ingest", "cmd/train", "pipeline/recipe"},
 	"codeberg.org/readeck/go-readability/v2": {"stages"},
-	"github.com/sugarme/":                    {"bench/tokenizers/sugarme"},
+	"github.com/sugarme/":                    {"bench/tokenizers/sugarme", "tokenizers/sugarme"},
 }
 
 // starters are the rooms that may start goroutines: pipeline on its own account, the others when told how many.

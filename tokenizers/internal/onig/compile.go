@@ -14,6 +14,9 @@ type Regex struct {
 	empty  bool      // a match may be empty, so that first says nothing
 }
 
+// MatchesEmpty tells whether a match may be empty.
+func (r *Regex) MatchesEmpty() bool { return r.empty }
+
 type opcode uint8
 
 const (
