@@ -11,7 +11,8 @@ type bertPlan struct {
 	norm  *bertNormalizer
 	model *wordPiece
 	class *classTable
-	ascii [256]pieceKind
+	words *symbolTrie // nil: every piece takes the long way
+	fold  *foldTable
 }
 
 // pieceKind says how a character cuts a document into pieces.
@@ -21,17 +22,15 @@ const (
 	pieceInner pieceKind = iota // goes into a piece with its neighbours
 	pieceSpace                  // between pieces, and nothing comes of it
 	pieceAlone                  // a piece by itself
-	pieceWide                   // not ASCII
 )
 
+// newBertPlan takes no model for cutting alone, as training does.
 func newBertPlan(norm *bertNormalizer, model *wordPiece) *bertPlan {
 	p := &bertPlan{norm: norm, model: model, class: charClasses()}
-	for b := range 256 {
-		p.ascii[b] = pieceWide
-		if b < utf8.RuneSelf {
-			p.ascii[b] = p.kind(rune(b))
-		}
+	if model != nil {
+		p.words = newSymbolTrie(model)
 	}
+	p.fold = newFoldTable(p)
 	return p
 }
 
@@ -54,46 +53,74 @@ func (p *bertPlan) kind(r rune) pieceKind {
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	for len(text) > 0 {
-		skip, n := p.piece(text)
-		text = text[skip:]
-		if n > 0 {
+		entry, n := p.fold.at(text)
+		switch entry.kind() {
+		case foldSpace:
+		case foldAlone:
+			dst = append(dst, entry.value()|startsWord)
+		case foldSlowAlone:
 			dst = e.appendCached(p, dst, text, n)
-			text = text[n:]
+		default:
+			n += p.inner(text[n:])
+			dst = e.appendCached(p, dst, text, n)
 		}
+		text = text[n:]
 	}
 	return dst
 }
 
 // piece returns the length of the white space that text begins with, and of the piece behind it.
 func (p *bertPlan) piece(text []byte) (skip, n int) {
-	kind, size := pieceSpace, 0
-	for {
-		if kind, size = p.at(text[skip:]); kind != pieceSpace {
-			break
+	for skip < len(text) {
+		entry, n := p.fold.at(text[skip:])
+		switch {
+		case entry.inPiece():
+			return skip, n + p.inner(text[skip+n:])
+		case entry.kind() != foldSpace:
+			return skip, n
 		}
-		if skip += size; skip == len(text) {
-			return skip, 0
-		}
+		skip += n
 	}
-	n = size
-	for kind == pieceInner && skip+n < len(text) {
-		if kind, size = p.at(text[skip+n:]); kind == pieceInner {
-			n += size
-		}
-	}
-	return skip, n
+	return skip, 0
 }
 
-// at returns the kind and the length of the first character.
-func (p *bertPlan) at(text []byte) (pieceKind, int) {
-	if kind := p.ascii[text[0]]; kind != pieceWide {
-		return kind, 1
+// inner returns the length of what goes into one piece at the beginning of text.
+func (p *bertPlan) inner(text []byte) int {
+	n := 0
+	for n < len(text) {
+		entry, size := p.fold.at(text[n:])
+		if !entry.inPiece() {
+			break
+		}
+		n += size
 	}
-	r, size := utf8.DecodeRune(text)
-	return p.kind(r), size
+	return n
 }
 
 func (p *bertPlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	word := e.runes[:0]
+	for i := 0; i < len(piece); {
+		entry, n := p.fold.at(piece[i:])
+		i += n
+		switch entry.kind() {
+		case foldOne:
+			word = append(word, int32(entry.value()))
+		case foldMany:
+			at := entry.value()
+			word = append(word, p.fold.strings[at+1:at+1+uint32(p.fold.strings[at])]...)
+		default:
+			return p.missSlow(e, dst, piece)
+		}
+	}
+	e.runes = word
+	if len(word) == 0 {
+		return dst
+	}
+	return p.words.appendWord(dst, word)
+}
+
+// missSlow is miss for any piece, step by step.
+func (p *bertPlan) missSlow(e *Encoder, dst []uint32, piece []byte) []uint32 {
 	p.eachWord(e, piece, func(word []byte) {
 		e.tokens = p.model.tokenize(e.tokens[:0], word, nil)
 		dst = appendWord(dst, e.tokens)
