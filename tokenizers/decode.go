@@ -2,19 +2,30 @@ package tokenizers
 
 import (
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // Decode returns the text of ids as Hugging Face tokenizers gives it: valid UTF-8, with U+FFFD for each maximal ill-formed part. Ids that mean no
 // token are passed over, and with skipSpecial special tokens are too.
 func (t *Tokenizer) Decode(ids []uint32, skipSpecial bool) string {
-	const guess = 5 // bytes of a token: near the mean of English
-	text := t.AppendText(make([]byte, 0, guess*len(ids)+decodeShort+1), ids, skipSpecial)
-	if d := t.decodeTable(); d != nil && d.valid || utf8.Valid(text) {
-		return string(text)
+	buffer := decodeBuffers.Get().(*[]byte)
+	text := t.AppendText((*buffer)[:0], ids, skipSpecial)
+	d := t.decodeTable()
+	known := d != nil && d.valid
+	if !known && !utf8.Valid(text) {
+		return string(appendValid(nil, text))
 	}
-	return string(appendValid(nil, text))
+	s := string(text)
+	if cap(text) <= maxScratchBytes {
+		*buffer = text
+		decodeBuffers.Put(buffer)
+	}
+	return s
 }
+
+// decodeBuffers hold texts until they are strings of their exact size.
+var decodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // AppendText appends the text of ids to dst like Decode, but leaves bytes as they are: what a byte-level tokenizer encoded comes back exactly,
 // valid UTF-8 or not, unless the tokenizer sets a space before the text.
