@@ -52,21 +52,24 @@ func (p *bertPlan) kind(r rune) pieceKind {
 }
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
-	for len(text) > 0 {
-		entry, n := p.fold.at(text)
-		switch entry.kind() {
-		case foldSpace:
-		case foldAlone:
-			dst = append(dst, entry.value()|startsWord)
-		case foldSlowAlone:
-			dst = e.appendCached(p, dst, text, n)
-		default:
-			n += p.inner(text[n:])
-			dst = e.appendCached(p, dst, text, n)
+	b, count := &e.batch, 0
+	for at := 0; at < len(text); {
+		entry, n := p.fold.at(text[at:])
+		if entry.kind() == foldSpace {
+			at += n
+			continue
 		}
-		text = text[n:]
+		start := at
+		if at += n; entry.inPiece() {
+			at += p.inner(text[at:])
+		}
+		b.starts[count], b.ends[count] = uint32(start), uint32(at)
+		if count++; count == maxPieces {
+			dst = e.appendPieces(p, dst, text, b.starts[:count], b.ends[:count])
+			count = 0
+		}
 	}
-	return dst
+	return e.appendPieces(p, dst, text, b.starts[:count], b.ends[:count])
 }
 
 // piece returns the length of the white space that text begins with, and of the piece behind it.
@@ -105,6 +108,8 @@ func (p *bertPlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 		switch entry.kind() {
 		case foldOne:
 			word = append(word, int32(entry.value()))
+		case foldAlone:
+			return append(dst, entry.value()|startsWord)
 		case foldMany:
 			at := entry.value()
 			word = append(word, p.fold.strings[at+1:at+1+uint32(p.fold.strings[at])]...)
