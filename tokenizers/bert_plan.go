@@ -3,6 +3,8 @@ package tokenizers
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 )
 
 // bertPlan is the plan for BERT: the document is cut, before it is normalized, into pieces that are normalized and split alike wherever they stand,
@@ -13,6 +15,7 @@ type bertPlan struct {
 	class *classTable
 	words *symbolTrie // nil: every piece takes the long way
 	fold  *foldTable
+	ascii *scan.PieceTable
 }
 
 // pieceKind says how a character cuts a document into pieces.
@@ -31,6 +34,7 @@ func newBertPlan(norm *bertNormalizer, model *wordPiece) *bertPlan {
 		p.words = newSymbolTrie(model)
 	}
 	p.fold = newFoldTable(p)
+	p.ascii = p.fold.newPieceTable()
 	return p
 }
 
@@ -52,24 +56,18 @@ func (p *bertPlan) kind(r rune) pieceKind {
 }
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
-	b, count := &e.batch, 0
-	for at := 0; at < len(text); {
-		entry, n := p.fold.at(text[at:])
-		if entry.kind() == foldSpace {
-			at += n
-			continue
+	b := &e.batch
+	c, cuts := &e.bert, &e.bert.cuts
+	*c = bertCutter{plan: p, text: text, cuts: scan.PieceCuts{Starts: b.starts[:maxPieces], Ends: b.ends[:maxPieces]}}
+	for c.at < len(text) {
+		if c.fill(); c.at >= len(text) {
+			cuts.Close(len(text))
 		}
-		start := at
-		if at += n; entry.inPiece() {
-			at += p.inner(text[at:])
-		}
-		b.starts[count], b.ends[count] = uint32(start), uint32(at)
-		if count++; count == maxPieces {
-			dst = e.appendPieces(p, dst, text, b.starts[:count], b.ends[:count])
-			count = 0
-		}
+		dst = e.appendPieces(p, dst, text, b.starts[:cuts.EndCount], b.ends[:cuts.EndCount])
+		cuts.Next()
 	}
-	return e.appendPieces(p, dst, text, b.starts[:count], b.ends[:count])
+	c.text = nil
+	return dst
 }
 
 // piece returns the length of the white space that text begins with, and of the piece behind it.

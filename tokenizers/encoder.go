@@ -15,6 +15,7 @@ type Encoder struct {
 	tokenizer *Tokenizer
 	cache     *wordcache.Cache // nil: none
 	batch     pieceBatch
+	bert      bertCutter
 	keep      uint32 // bits of the ids that plans append: all, or all but startsWord
 	merger    merger
 	tokens    []token

@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package scan
+
+func nativePieceTiers() []*pieceTier { return nil }
