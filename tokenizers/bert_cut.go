@@ -2,6 +2,7 @@ package tokenizers
 
 import (
 	"math/bits"
+	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 )
@@ -30,11 +31,17 @@ type bertCutter struct {
 	last  [64]byte
 }
 
-// fill adds the pieces of the next blocks, as many as there is room for.
-func (c *bertCutter) fill() {
+// fill adds the pieces of the next blocks, as many as there is room for. It stops and returns true where a run of characters alone begins, such as
+// Chinese: these need no cache.
+func (c *bertCutter) fill() (run bool) {
 	for c.at < len(c.text) && c.cuts.HasRoom() {
 		if c.at = c.plan.ascii.Cut(c.text, c.at, &c.cuts); c.at >= len(c.text) || !c.cuts.HasRoom() {
-			return
+			return false
+		}
+		if at := c.at + bits.OnesCount64(c.spill); c.aloneRun(at) {
+			c.cuts.Close(at)
+			c.at, c.spill, c.inner = at, 0, 0
+			return true
 		}
 		var m scan.PieceMarks
 		if rest := c.text[c.at:]; len(rest) >= 64 {
@@ -47,6 +54,38 @@ func (c *bertCutter) fill() {
 		c.cuts.Add(c.at, c.widen(m))
 		c.at += 64
 	}
+	return false
+}
+
+// aloneRun tells whether several characters alone that are not ASCII begin at byte at.
+func (c *bertCutter) aloneRun(at int) bool {
+	const least = 4
+	for range least {
+		if at >= len(c.text) || c.text[at] < utf8.RuneSelf {
+			return false
+		}
+		entry, n := c.plan.fold.at(c.text[at:])
+		if entry.kind() != foldAlone {
+			return false
+		}
+		at += n
+	}
+	return true
+}
+
+// appendRun appends the ids of characters alone and passes over white space, as far as there is nothing else.
+func (c *bertCutter) appendRun(dst []uint32, mark uint32) []uint32 {
+	fold := c.plan.fold
+	for c.at < len(c.text) {
+		entry, n := fold.at(c.text[c.at:])
+		if entry.kind() == foldAlone {
+			dst = append(dst, entry.value()|mark)
+		} else if entry.kind() != foldSpace {
+			break
+		}
+		c.at += n
+	}
+	return dst
 }
 
 // widen returns the pieces of the block at c.at, those of characters that are not ASCII included.

@@ -63,6 +63,32 @@ func (t *foldTable) at(text []byte) (foldEntry, int) {
 	return t.of(r), size
 }
 
+// appendSymbols appends the symbols of the word that a piece becomes; ok is false for a piece that needs the long way.
+func (t *foldTable) appendSymbols(dst []int32, piece []byte) (symbols []int32, ok bool) {
+	for i := 0; i < len(piece); {
+		var entry foldEntry
+		var n int
+		if c := piece[i]; c < utf8.RuneSelf {
+			entry, n = t.of(rune(c)), 1
+		} else if c >= 0xC2 && c < 0xE0 && i+1 < len(piece) && piece[i+1]&0xC0 == 0x80 { // the same as at, without a call
+			entry, n = t.entries[uint32(t.page[c&0x1F])*foldPage+uint32(piece[i+1]&0x3F)], 2
+		} else {
+			entry, n = t.at(piece[i:])
+		}
+		i += n
+		switch entry.kind() {
+		case foldOne:
+			dst = append(dst, int32(entry.value()))
+		case foldMany:
+			run := t.strings[entry.value():]
+			dst = append(dst, run[1:1+run[0]]...)
+		default:
+			return dst, false
+		}
+	}
+	return dst, true
+}
+
 // newFoldTable asks plan, which does it the long way, what becomes of each character.
 func newFoldTable(p *bertPlan) *foldTable {
 	b := foldBuilder{plan: p, table: &foldTable{strings: []int32{0}}, mapped: map[rune]bool{}, plain: map[[2]uint16]uint16{}}

@@ -16,6 +16,8 @@ type bertPlan struct {
 	words *symbolTrie // nil: every piece takes the long way
 	fold  *foldTable
 	ascii *scan.PieceTable
+
+	letters [256]int32 // symbols of characters of ASCII that are one each; -1 for other bytes
 }
 
 // pieceKind says how a character cuts a document into pieces.
@@ -35,6 +37,12 @@ func newBertPlan(norm *bertNormalizer, model *wordPiece) *bertPlan {
 	}
 	p.fold = newFoldTable(p)
 	p.ascii = p.fold.newPieceTable()
+	for c := range p.letters {
+		p.letters[c] = -1
+		if entry := p.fold.of(rune(c)); c < utf8.RuneSelf && entry.kind() == foldOne {
+			p.letters[c] = int32(entry.value())
+		}
+	}
 	return p
 }
 
@@ -60,11 +68,14 @@ func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	c, cuts := &e.bert, &e.bert.cuts
 	*c = bertCutter{plan: p, text: text, cuts: scan.PieceCuts{Starts: b.starts[:maxPieces], Ends: b.ends[:maxPieces]}}
 	for c.at < len(text) {
-		if c.fill(); c.at >= len(text) {
+		run := c.fill()
+		if c.at >= len(text) {
 			cuts.Close(len(text))
 		}
 		dst = e.appendPieces(p, dst, text, b.starts[:cuts.EndCount], b.ends[:cuts.EndCount])
-		cuts.Next()
+		if cuts.Next(); run {
+			dst = c.appendRun(dst, startsWord&e.keep)
+		}
 	}
 	c.text = nil
 	return dst
@@ -99,24 +110,21 @@ func (p *bertPlan) inner(text []byte) int {
 }
 
 func (p *bertPlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
-	word := e.runes[:0]
-	for i := 0; i < len(piece); {
-		entry, n := p.fold.at(piece[i:])
-		i += n
-		switch entry.kind() {
-		case foldOne:
-			word = append(word, int32(entry.value()))
-		case foldAlone:
-			return append(dst, entry.value()|startsWord)
-		case foldMany:
-			at := entry.value()
-			word = append(word, p.fold.strings[at+1:at+1+uint32(p.fold.strings[at])]...)
-		default:
-			return p.missSlow(e, dst, piece)
-		}
+	if p.words == nil {
+		return p.missSlow(e, dst, piece)
 	}
+	if ids, ok := p.words.appendASCII(dst, piece, &p.letters); ok {
+		return ids
+	}
+	if entry, n := p.fold.at(piece); n == len(piece) && entry.kind() == foldAlone {
+		return append(dst, entry.value()|startsWord)
+	}
+	word, one := p.fold.appendSymbols(e.runes[:0], piece)
 	e.runes = word
-	if len(word) == 0 {
+	switch {
+	case !one:
+		return p.missSlow(e, dst, piece)
+	case len(word) == 0:
 		return dst
 	}
 	return p.words.appendWord(dst, word)

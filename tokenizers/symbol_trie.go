@@ -118,6 +118,50 @@ func (t *symbolTrie) appendWord(dst []uint32, word []int32) []uint32 {
 	return dst
 }
 
+// appendASCII is appendWord for the bytes of a word, each of which is one symbol: that of letters. ok is false where there is none.
+func (t *symbolTrie) appendASCII(dst []uint32, word []byte, letters *[256]int32) (ids []uint32, ok bool) {
+	if len(word) > t.maxChars {
+		return dst, false
+	}
+	start, first, nodes := len(dst), uint32(trieRoot), t.nodes
+	for len(word) > 0 {
+		node, last, n := first, uint32(0), 0
+		base := nodes[node].base &^ endsToken
+		for i, b := range word {
+			symbol := letters[b]
+			if symbol < 0 {
+				return dst[:start], false
+			}
+			next := base + uint32(symbol)
+			place := nodes[next]
+			if place.check != node+1 {
+				break
+			}
+			node, base = next, place.base&^endsToken
+			if place.base >= endsToken {
+				last, n = next, i+1
+			}
+		}
+		if n == 0 {
+			return t.unknownASCII(dst[:start], word, letters)
+		}
+		dst = append(dst, t.values[last])
+		word, first = word[n:], t.following
+	}
+	dst[start] |= startsWord
+	return dst, true
+}
+
+// unknownASCII appends the unknown token if all bytes of the rest of a word are symbols.
+func (t *symbolTrie) unknownASCII(dst []uint32, rest []byte, letters *[256]int32) (ids []uint32, ok bool) {
+	for _, b := range rest {
+		if letters[b] < 0 {
+			return dst, false
+		}
+	}
+	return append(dst, t.unknown|startsWord), true
+}
+
 // symbolEntry is a token as symbols.
 type symbolEntry struct {
 	word []int32
