@@ -1,6 +1,7 @@
 package tokenizers
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
 
@@ -96,22 +97,18 @@ func (c *bertCutter) widen(m scan.PieceMarks) scan.PieceBlock {
 	c.spill, c.inner = 0, 0
 	for wide != 0 {
 		from := bits.TrailingZeros64(wide)
-		entry, size := fold.at(text[from:])
-		to := from + size
-		inner := uint64(0)
-		if entry.inPiece() {
-			for wide>>to&1 != 0 { // to < 64, since a shift by more gives 0
-				if entry, size = fold.at(text[to:]); !entry.inPiece() {
-					break
+		to, inner := fold.inner.run(text, from), ^uint64(0)
+		if to == from {
+			entry, size := fold.at(text[from:])
+			if to += size; !entry.inPiece() {
+				inner = 0
+				if entry.kind() != foldSpace {
+					b.Starts |= 1 << from
+					b.Ends |= 1 << to // nothing where to > 63
+					if to >= 64 {
+						b.Carry |= 1 << (to - 64)
+					}
 				}
-				to += size
-			}
-			inner = ^uint64(0)
-		} else if entry.kind() != foldSpace {
-			b.Starts |= 1 << from
-			b.Ends |= 1 << to
-			if to >= 64 {
-				b.Carry |= 1 << (to - 64)
 			}
 		}
 		mask := uint64(1)<<to - 1<<from
@@ -124,4 +121,49 @@ func (c *bertCutter) widen(m scan.PieceMarks) scan.PieceBlock {
 		wide &^= mask
 	}
 	return b
+}
+
+// innerSet has the characters from U+0080 to U+FFFF that go into a piece with their neighbours, by what comes before the last byte of their UTF-8:
+// the code point / 64. There are none in the pages of three that are ill-formed.
+type innerSet struct {
+	two   [0x800 / foldPage]uint64
+	three [0x10000 / foldPage]uint64
+}
+
+func newInnerSet(t *foldTable) *innerSet {
+	s := &innerSet{}
+	for r := rune(0); r < 0x10000; r++ {
+		if !t.of(r).inPiece() || !utf8.ValidRune(r) {
+			continue
+		}
+		if bit := uint64(1) << (r % foldPage); r < 0x800 {
+			s.two[r/foldPage] |= bit
+		} else {
+			s.three[r/foldPage] |= bit
+		}
+	}
+	return s
+}
+
+// run returns where a run of such characters ends that begins at byte to, or earlier: characters that begin behind 63 or near the end of text are
+// left to others.
+func (s *innerSet) run(text []byte, to int) int {
+	for to < 64 && to+4 <= len(text) {
+		c := binary.LittleEndian.Uint32(text[to:])
+		switch {
+		case c&0xC0E0 == 0x80C0 && c&0xFF >= 0xC2:
+			if s.two[c&0x1F]>>(c>>8&0x3F)&1 == 0 {
+				return to
+			}
+			to += 2
+		case c&0xC0C0F0 == 0x8080E0:
+			if s.three[c&0x0F<<6|c>>8&0x3F]>>(c>>16&0x3F)&1 == 0 {
+				return to
+			}
+			to += 3
+		default:
+			return to
+		}
+	}
+	return to
 }

@@ -9,6 +9,7 @@ type foldTable struct {
 	page    [0x110000 / foldPage]uint16
 	entries []foldEntry
 	strings []int32 // runs of symbols, each behind its length
+	inner   *innerSet
 }
 
 // foldEntry is a foldKind in its lowest bits and a value above them.
@@ -100,6 +101,7 @@ func newFoldTable(p *bertPlan) *foldTable {
 	for page := range b.table.page {
 		b.table.page[page] = b.page(rune(page))
 	}
+	b.table.inner = newInnerSet(b.table)
 	return b.table
 }
 

@@ -83,11 +83,17 @@ func (c *PieceCuts) HasRoom() bool {
 }
 
 // Add adds the pieces of the block that begins at byte at of the text. There must be room for 64 starts and ends.
-func (c *PieceCuts) Add(at int, b PieceBlock) {
+func (c *PieceCuts) Add(at int, b PieceBlock) { c.add(pieces.add, at, b) }
+
+func (c *PieceCuts) add(write func(c *PieceCuts, starts, ends uint64, at int), at int, b PieceBlock) {
 	behind := b.Inner<<1 | c.inner
 	starts := b.Inner&^behind | b.Starts
 	ends := behind&^b.Inner | b.Ends | c.ends
 	c.inner, c.ends = b.Inner>>63, b.Carry
+	write(c, starts, ends, at)
+}
+
+func addPiecesPortable(c *PieceCuts, starts, ends uint64, at int) {
 	c.StartCount += flattenPieces(c.Starts[c.StartCount:], at, starts)
 	c.EndCount += flattenPieces(c.Ends[c.EndCount:], at, ends)
 }

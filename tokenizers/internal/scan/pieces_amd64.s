@@ -70,6 +70,25 @@ MORE:                                       \
 	VMOVDQU32 Z3, 192(AX)               \
 DONE:
 
+// func addPieces512(c *PieceCuts, starts, ends uint64, at int)
+TEXT ·addPieces512(SB), NOSPLIT, $0-32
+	MOVQ c+0(FP), R10
+	MOVQ starts+8(FP), R11
+	MOVQ ends+16(FP), BX
+	MOVQ at+24(FP), AX
+	VPBROADCASTD AX, Z21
+	VMOVDQU64 placesOfBlock<>(SB), Z20
+	MOVQ PieceCuts_Starts(R10), DI
+	MOVQ PieceCuts_Ends(R10), DX
+	MOVQ PieceCuts_StartCount(R10), R8
+	MOVQ PieceCuts_EndCount(R10), R9
+	STORE(R11, DI, R8, moreStarts, doneStarts)
+	STORE(BX, DX, R9, moreEnds, doneEnds)
+	MOVQ R8, PieceCuts_StartCount(R10)
+	MOVQ R9, PieceCuts_EndCount(R10)
+	VZEROUPPER
+	RET
+
 // func cutPieces512(classes *[128]byte, text *byte, blocks, at int, c *PieceCuts) (done int)
 TEXT ·cutPieces512(SB), NOSPLIT, $0-48
 	MOVQ classes+0(FP), AX

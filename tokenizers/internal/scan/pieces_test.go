@@ -68,7 +68,7 @@ func allPieces(tier *pieceTier, t *PieceTable, text []byte, room int) (starts, e
 		}
 		copy(block[:], text[at:])
 		m := tier.mark(t, &block)
-		c.Add(at, PieceBlock{m.Inner | m.Wide, m.Alone, m.Alone << 1, m.Alone >> 63})
+		c.add(tier.add, at, PieceBlock{m.Inner | m.Wide, m.Alone, m.Alone << 1, m.Alone >> 63})
 		at += 64
 		take()
 	}

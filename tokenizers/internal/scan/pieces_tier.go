@@ -10,6 +10,7 @@ type pieceTier struct {
 	name string
 	mark func(t *PieceTable, block *[64]byte) PieceMarks
 	cut  func(t *PieceTable, text []byte, at int, c *PieceCuts) int
+	add  func(c *PieceCuts, starts, ends uint64, at int)
 }
 
 // pieces is the fastest tier that the processor has, or a slower one that SHARDMILL_SIMD names.
@@ -23,7 +24,7 @@ var pieces = func() *pieceTier {
 
 // pieceTiers returns the tiers that the processor has, the fastest first.
 func pieceTiers() []*pieceTier {
-	return append(nativePieceTiers(), &pieceTier{"portable", markPiecesPortable, cutPiecesMarked(markPiecesPortable)})
+	return append(nativePieceTiers(), &pieceTier{"portable", markPiecesPortable, cutPiecesMarked(markPiecesPortable), addPiecesPortable})
 }
 
 // cutPiecesMarked is how pieces are cut block by block.
@@ -34,7 +35,7 @@ func cutPiecesMarked(mark func(t *PieceTable, block *[64]byte) PieceMarks) func(
 			if m.Wide != 0 {
 				break
 			}
-			c.Add(at, PieceBlock{m.Inner, m.Alone, m.Alone << 1, m.Alone >> 63})
+			c.add(addPiecesPortable, at, PieceBlock{m.Inner, m.Alone, m.Alone << 1, m.Alone >> 63})
 		}
 		return at
 	}
