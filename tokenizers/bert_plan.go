@@ -17,7 +17,7 @@ type bertPlan struct {
 	fold  *foldTable
 	ascii *scan.PieceTable
 
-	letters [256]int32 // symbols of characters of ASCII that are one each; -1 for other bytes
+	letters letterSymbols
 }
 
 // pieceKind says how a character cuts a document into pieces.
@@ -38,9 +38,9 @@ func newBertPlan(norm *bertNormalizer, model *wordPiece) *bertPlan {
 	p.fold = newFoldTable(p)
 	p.ascii = p.fold.newPieceTable()
 	for c := range p.letters {
-		p.letters[c] = -1
+		p.letters[c] = noLetter
 		if entry := p.fold.of(rune(c)); c < utf8.RuneSelf && entry.kind() == foldOne {
-			p.letters[c] = int32(entry.value())
+			p.letters[c] = entry.value()
 		}
 	}
 	return p

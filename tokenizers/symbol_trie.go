@@ -118,8 +118,13 @@ func (t *symbolTrie) appendWord(dst []uint32, word []int32) []uint32 {
 	return dst
 }
 
-// appendASCII is appendWord for the bytes of a word, each of which is one symbol: that of letters. ok is false where there is none.
-func (t *symbolTrie) appendASCII(dst []uint32, word []byte, letters *[256]int32) (ids []uint32, ok bool) {
+// letterSymbols are the symbols of bytes that are a character each; others are noLetter, a step by which leads out of every trie.
+type letterSymbols [256]uint32
+
+const noLetter = 1 << 31
+
+// appendASCII is appendWord for the bytes of a word. ok is false where one of them is noLetter.
+func (t *symbolTrie) appendASCII(dst []uint32, word []byte, letters *letterSymbols) (ids []uint32, ok bool) {
 	if len(word) > t.maxChars {
 		return dst, false
 	}
@@ -128,11 +133,10 @@ func (t *symbolTrie) appendASCII(dst []uint32, word []byte, letters *[256]int32)
 		node, last, n := first, uint32(0), 0
 		base := nodes[node].base &^ endsToken
 		for i, b := range word {
-			symbol := letters[b]
-			if symbol < 0 {
+			next := base + letters[b]
+			if int64(next) >= int64(len(nodes)) {
 				return dst[:start], false
 			}
-			next := base + uint32(symbol)
 			place := nodes[next]
 			if place.check != node+1 {
 				break
@@ -152,10 +156,10 @@ func (t *symbolTrie) appendASCII(dst []uint32, word []byte, letters *[256]int32)
 	return dst, true
 }
 
-// unknownASCII appends the unknown token if all bytes of the rest of a word are symbols.
-func (t *symbolTrie) unknownASCII(dst []uint32, rest []byte, letters *[256]int32) (ids []uint32, ok bool) {
+// unknownASCII appends the unknown token if the rest of a word has no noLetter.
+func (t *symbolTrie) unknownASCII(dst []uint32, rest []byte, letters *letterSymbols) (ids []uint32, ok bool) {
 	for _, b := range rest {
-		if letters[b] < 0 {
+		if letters[b] == noLetter {
 			return dst, false
 		}
 	}
