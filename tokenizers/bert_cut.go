@@ -21,7 +21,7 @@ func (t *foldTable) newPieceTable() *scan.PieceTable {
 	})
 }
 
-// bertCutter is the way of a bertPlan through a text, 64 bytes at a time. It lies in an Encoder, since what it hands to other tiers would be allocated.
+// bertCutter is the way of a bertPlan through a text, 64 bytes at a time.
 type bertCutter struct {
 	plan  *bertPlan
 	text  []byte
@@ -29,14 +29,13 @@ type bertCutter struct {
 	cuts  scan.PieceCuts
 	spill uint64 // bytes of the next block that belong to a character of the one before
 	inner uint64 // those of them that go on with a piece
-	last  [64]byte
 }
 
 // fill adds the pieces of the next blocks, as many as there is room for. It stops and returns true where a run of characters alone begins, such as
 // Chinese: these need no cache.
 func (c *bertCutter) fill() (run bool) {
 	for c.at < len(c.text) && c.cuts.HasRoom() {
-		if c.at = c.plan.ascii.Cut(c.text, c.at, &c.cuts); c.at >= len(c.text) || !c.cuts.HasRoom() {
+		if c.at = c.plan.ascii.Cut(&c.cuts, c.text, c.at); c.at >= len(c.text) || !c.cuts.HasRoom() {
 			return false
 		}
 		if at := c.at + bits.OnesCount64(c.spill); c.aloneRun(at) {
@@ -48,11 +47,12 @@ func (c *bertCutter) fill() (run bool) {
 		if rest := c.text[c.at:]; len(rest) >= 64 {
 			m = c.plan.ascii.Marks((*[64]byte)(rest))
 		} else {
-			n := copy(c.last[:], rest)
-			m = c.plan.ascii.Marks(&c.last)
+			var block [64]byte
+			n := copy(block[:], rest)
+			m = c.plan.ascii.Marks(&block)
 			m = scan.PieceMarks{Inner: m.Inner & (1<<n - 1), Alone: m.Alone & (1<<n - 1), Wide: m.Wide & (1<<n - 1)}
 		}
-		c.cuts.Add(c.at, c.widen(m))
+		c.plan.ascii.Add(&c.cuts, c.at, c.widen(m))
 		c.at += 64
 	}
 	return false

@@ -65,8 +65,8 @@ func (p *bertPlan) kind(r rune) pieceKind {
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	b := &e.batch
-	c, cuts := &e.bert, &e.bert.cuts
-	*c = bertCutter{plan: p, text: text, cuts: scan.PieceCuts{Starts: b.starts[:maxPieces], Ends: b.ends[:maxPieces]}}
+	c := bertCutter{plan: p, text: text, cuts: scan.PieceCuts{Starts: b.starts[:maxPieces], Ends: b.ends[:maxPieces]}}
+	cuts := &c.cuts
 	for c.at < len(text) {
 		run := c.fill()
 		if c.at >= len(text) {
@@ -77,7 +77,6 @@ func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 			dst = c.appendRun(dst, startsWord&e.keep)
 		}
 	}
-	c.text = nil
 	return dst
 }
 

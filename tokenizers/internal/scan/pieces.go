@@ -1,6 +1,6 @@
 package scan
 
-import "math/bits"
+import "github.com/shardmill/shardmill/tokenizers/internal/simd"
 
 // PieceClass says how a character of ASCII cuts a text into pieces: runs of Inner characters, and each Alone character by itself. Others lie between.
 type PieceClass = uint8
@@ -12,29 +12,17 @@ const (
 
 // PieceTable holds the classes of ASCII.
 type PieceTable struct {
-	classes [128]byte      // by character
-	nibbles [2][16]byte    // for each class by the low half of a character: a bit for each high half
-	spread  [256]pieceBits // by byte
+	table *Table // with those classes in the first two bits
+	tier  simd.Tier
 }
-
-// pieceBits are the classes of a byte, a byte for each: Inner, Alone, not ASCII.
-type pieceBits = uint32
 
 // NewPieceTable returns the table of the classes that class gives for characters below 128.
 func NewPieceTable(class func(c byte) PieceClass) *PieceTable {
-	t := &PieceTable{}
-	for c := range t.spread {
-		if c >= len(t.classes) {
-			t.spread[c] = 1 << 16
-			continue
-		}
-		k := class(byte(c))
-		t.classes[c] = k
-		for i := range t.nibbles {
-			t.nibbles[i][c&15] |= k >> i & 1 << (c >> 4)
-		}
-		t.spread[c] = uint32(k&Inner) | uint32(k&Alone)/uint32(Alone)<<8
+	t := &PieceTable{table: &Table{}, tier: simd.Active()}
+	for c := range t.table.ascii {
+		t.table.ascii[c] = class(byte(c))
 	}
+	t.table.spreadASCII()
 	return t
 }
 
@@ -83,52 +71,33 @@ func (c *PieceCuts) HasRoom() bool {
 }
 
 // Add adds the pieces of the block that begins at byte at of the text. There must be room for 64 starts and ends.
-func (c *PieceCuts) Add(at int, b PieceBlock) { c.add(pieces.add, at, b) }
-
-func (c *PieceCuts) add(write func(c *PieceCuts, starts, ends uint64, at int), at int, b PieceBlock) {
+func (t *PieceTable) Add(c *PieceCuts, at int, b PieceBlock) {
 	behind := b.Inner<<1 | c.inner
 	starts := b.Inner&^behind | b.Starts
 	ends := behind&^b.Inner | b.Ends | c.ends
 	c.inner, c.ends = b.Inner>>63, b.Carry
-	write(c, starts, ends, at)
-}
-
-func addPiecesPortable(c *PieceCuts, starts, ends uint64, at int) {
-	c.StartCount += flattenPieces(c.Starts[c.StartCount:], at, starts)
-	c.EndCount += flattenPieces(c.Ends[c.EndCount:], at, ends)
-}
-
-// flattenPieces writes the places of the bits of a block.
-func flattenPieces(dst []uint32, at int, marks uint64) int {
-	n := bits.OnesCount64(marks)
-	dst = dst[:64]
-	for i := 0; i < n; i += 4 {
-		to := (*[4]uint32)(dst[i:])
-		for k := range to {
-			to[k] = uint32(at + bits.TrailingZeros64(marks))
-			marks &= marks - 1
-		}
-	}
-	return n
+	c.StartCount += flatten(t.tier, c.Starts[c.StartCount:], at, starts)
+	c.EndCount += flatten(t.tier, c.Ends[c.EndCount:], at, ends)
 }
 
 // Cut adds the pieces of whole blocks from byte at on, which are ASCII, as long as there is room, and returns where it stopped.
-func (t *PieceTable) Cut(text []byte, at int, c *PieceCuts) int {
-	return pieces.cut(t, text, at, c)
+func (t *PieceTable) Cut(c *PieceCuts, text []byte, at int) int {
+	if blocks := (len(text) - at) / 64; t.tier == simd.AVX512 && blocks > 0 && c.HasRoom() {
+		return at + 64*cutPieces(&t.table.ascii, text[at:], blocks, at, c)
+	}
+	for ; at+64 <= len(text) && c.HasRoom(); at += 64 {
+		m := t.Marks((*[64]byte)(text[at:]))
+		if m.Wide != 0 {
+			break
+		}
+		t.Add(c, at, PieceBlock{m.Inner, m.Alone, m.Alone << 1, m.Alone >> 63})
+	}
+	return at
 }
 
 // Marks returns the marks of a block.
-func (t *PieceTable) Marks(block *[64]byte) PieceMarks { return pieces.mark(t, block) }
-
-func markPiecesPortable(t *PieceTable, block *[64]byte) (m PieceMarks) {
-	for g := 0; g < len(block); g += 8 {
-		var acc uint32
-		for i, b := range (*[8]byte)(block[g:]) {
-			acc |= t.spread[b] << i
-		}
-		m.Inner |= uint64(acc&0xFF) << g
-		m.Alone |= uint64(acc>>8&0xFF) << g
-		m.Wide |= uint64(acc>>16) << g
-	}
-	return m
+func (t *PieceTable) Marks(block *[64]byte) PieceMarks {
+	var m masks
+	classify(t.tier, t.table, block, &m)
+	return PieceMarks{m[0], m[1], m[wideMask]}
 }

@@ -12,35 +12,6 @@ DATA placesOfBlock<>+48(SB)/8, $0x3736353433323130
 DATA placesOfBlock<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL placesOfBlock<>(SB), RODATA|NOPTR, $64
 
-// 1 << (high half of a byte), 0 where it is not ASCII
-DATA bitOfHigh<>+0(SB)/8, $0x8040201008040201
-DATA bitOfHigh<>+8(SB)/8, $0
-GLOBL bitOfHigh<>(SB), RODATA|NOPTR, $16
-
-// func markPieces512(classes *[128]byte, block *[64]byte) (inner, alone, wide uint64)
-TEXT ·markPieces512(SB), NOSPLIT, $0-40
-	MOVQ classes+0(FP), AX
-	MOVQ block+8(FP), SI
-	VMOVDQU64 (AX), Z16
-	VMOVDQU64 64(AX), Z17
-	VMOVDQU64 (SI), Z0
-	VPMOVB2M Z0, K1
-	VPERMI2B Z17, Z16, Z0
-	VPSLLW $7, Z0, Z1 // bit 0 of each byte to its sign
-	VPSLLW $6, Z0, Z2 // bit 1
-	VPMOVB2M Z1, K2
-	VPMOVB2M Z2, K3
-	KMOVQ K1, CX
-	KMOVQ K2, R8
-	KMOVQ K3, R9
-	ANDNQ R8, CX, R8
-	ANDNQ R9, CX, R9
-	MOVQ R8, inner+16(FP)
-	MOVQ R9, alone+24(FP)
-	MOVQ CX, wide+32(FP)
-	VZEROUPPER
-	RET
-
 // STORE writes the places of the bits of MARKS to the array at DST, behind COUNT others, and counts them.
 #define STORE(MARKS, DST, COUNT, MORE, DONE) \
 	KMOVQ MARKS, K4                     \
@@ -70,28 +41,9 @@ MORE:                                       \
 	VMOVDQU32 Z3, 192(AX)               \
 DONE:
 
-// func addPieces512(c *PieceCuts, starts, ends uint64, at int)
-TEXT ·addPieces512(SB), NOSPLIT, $0-32
-	MOVQ c+0(FP), R10
-	MOVQ starts+8(FP), R11
-	MOVQ ends+16(FP), BX
-	MOVQ at+24(FP), AX
-	VPBROADCASTD AX, Z21
-	VMOVDQU64 placesOfBlock<>(SB), Z20
-	MOVQ PieceCuts_Starts(R10), DI
-	MOVQ PieceCuts_Ends(R10), DX
-	MOVQ PieceCuts_StartCount(R10), R8
-	MOVQ PieceCuts_EndCount(R10), R9
-	STORE(R11, DI, R8, moreStarts, doneStarts)
-	STORE(BX, DX, R9, moreEnds, doneEnds)
-	MOVQ R8, PieceCuts_StartCount(R10)
-	MOVQ R9, PieceCuts_EndCount(R10)
-	VZEROUPPER
-	RET
-
-// func cutPieces512(classes *[128]byte, text *byte, blocks, at int, c *PieceCuts) (done int)
+// func cutPieces512(ascii *[128]Class, text *byte, blocks, at int, c *PieceCuts) (done int)
 TEXT ·cutPieces512(SB), NOSPLIT, $0-48
-	MOVQ classes+0(FP), AX
+	MOVQ ascii+0(FP), AX
 	VMOVDQU64 (AX), Z16
 	VMOVDQU64 64(AX), Z17
 	MOVQ text+8(FP), SI
@@ -157,52 +109,5 @@ end:
 	MOVQ R10, PieceCuts_inner(BX)
 	MOVQ R11, PieceCuts_ends(BX)
 	MOVQ R12, done+40(FP)
-	VZEROUPPER
-	RET
-
-// MARK256 leaves the classes of 32 bytes in the sign bits of Y4 and Y5.
-#define MARK256(BLOCK) \
-	VMOVDQU BLOCK, Y0         \
-	VPMOVMSKB Y0, CX          \
-	VPAND Y8, Y0, Y1          \
-	VPSRLW $4, Y0, Y2         \
-	VPAND Y8, Y2, Y2          \
-	VPSHUFB Y2, Y11, Y2       \
-	VPSHUFB Y1, Y9, Y4        \
-	VPAND Y2, Y4, Y4          \
-	VPCMPEQB Y12, Y4, Y4      \
-	VPMOVMSKB Y4, R8          \
-	VPSHUFB Y1, Y10, Y5       \
-	VPAND Y2, Y5, Y5          \
-	VPCMPEQB Y12, Y5, Y5      \
-	VPMOVMSKB Y5, R9
-
-// func markPieces256(nibbles *[2][16]byte, block *[64]byte) (inner, alone, wide uint64)
-TEXT ·markPieces256(SB), NOSPLIT, $0-40
-	MOVQ nibbles+0(FP), AX
-	MOVQ block+8(FP), SI
-	VBROADCASTI128 (AX), Y9
-	VBROADCASTI128 16(AX), Y10
-	VBROADCASTI128 bitOfHigh<>(SB), Y11
-	VPXOR Y12, Y12, Y12
-	MOVQ $0x0F, CX
-	MOVQ CX, X8
-	VPBROADCASTB X8, Y8
-	MARK256((SI))
-	MOVQ CX, R10
-	MOVQ R8, R11
-	MOVQ R9, R12
-	MARK256(32(SI))
-	SHLQ $32, CX
-	SHLQ $32, R8
-	SHLQ $32, R9
-	ORQ CX, R10
-	ORQ R8, R11
-	ORQ R9, R12
-	NOTQ R11
-	NOTQ R12
-	MOVQ R11, inner+16(FP)
-	MOVQ R12, alone+24(FP)
-	MOVQ R10, wide+32(FP)
 	VZEROUPPER
 	RET

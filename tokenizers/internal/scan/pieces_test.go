@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/simd"
 )
 
 // englishTable cuts at white space and around punctuation.
@@ -32,7 +34,7 @@ func naivePieces(t *PieceTable, text []byte) (starts, ends []uint32) {
 	for i, b := range text {
 		class := Inner
 		if b < 0x80 {
-			class = t.classes[b]
+			class = t.table.ascii[b]
 		}
 		switch {
 		case class == Inner && open:
@@ -50,14 +52,14 @@ func naivePieces(t *PieceTable, text []byte) (starts, ends []uint32) {
 }
 
 // allPieces drives a tier through a text, with room for so many pieces.
-func allPieces(tier *pieceTier, t *PieceTable, text []byte, room int) (starts, ends []uint32) {
+func allPieces(t *PieceTable, text []byte, room int) (starts, ends []uint32) {
 	c := &PieceCuts{Starts: make([]uint32, room), Ends: make([]uint32, room)}
 	take := func() {
 		starts, ends = append(starts, c.Starts[:c.EndCount]...), append(ends, c.Ends[:c.EndCount]...)
 		c.Next()
 	}
 	for at := 0; at < len(text); {
-		if next := tier.cut(t, text, at, c); next > at {
+		if next := t.Cut(c, text, at); next > at {
 			at = next
 			take()
 			continue
@@ -67,8 +69,8 @@ func allPieces(tier *pieceTier, t *PieceTable, text []byte, room int) (starts, e
 			block[i] = ' '
 		}
 		copy(block[:], text[at:])
-		m := tier.mark(t, &block)
-		c.add(tier.add, at, PieceBlock{m.Inner | m.Wide, m.Alone, m.Alone << 1, m.Alone >> 63})
+		m := t.Marks(&block)
+		t.Add(c, at, PieceBlock{m.Inner | m.Wide, m.Alone, m.Alone << 1, m.Alone >> 63})
 		at += 64
 		take()
 	}
@@ -81,11 +83,12 @@ func checkPieces(t *testing.T, text []byte) {
 	t.Helper()
 	table := englishTable()
 	wantStarts, wantEnds := naivePieces(table, text)
-	for _, tier := range pieceTiers() {
+	for tier := range simd.Active() + 1 {
+		table.tier = tier
 		for _, room := range []int{65, 256} {
-			starts, ends := allPieces(tier, table, text, room)
+			starts, ends := allPieces(table, text, room)
 			if !slices.Equal(starts, wantStarts) || !slices.Equal(ends, wantEnds) {
-				t.Fatalf("%s, room for %d, %q:\n got %v\n     %v\nwant %v\n     %v", tier.name, room, text, starts, ends, wantStarts, wantEnds)
+				t.Fatalf("tier %d, room for %d, %q:\n got %v\n     %v\nwant %v\n     %v", tier, room, text, starts, ends, wantStarts, wantEnds)
 			}
 		}
 	}
@@ -116,13 +119,14 @@ func FuzzPieces(f *testing.F) {
 func BenchmarkPieces(b *testing.B) {
 	table := englishTable()
 	text := bytes.Repeat([]byte("The quick brown fox, it's said, jumps over the lazy dog. "), 72)
-	for _, tier := range pieceTiers() {
-		b.Run(tier.name, func(b *testing.B) {
+	for tier := range simd.Active() + 1 {
+		table.tier = tier
+		b.Run(fmt.Sprintf("tier=%d", tier), func(b *testing.B) {
 			c := &PieceCuts{Starts: make([]uint32, 256), Ends: make([]uint32, 256)}
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				for at := 0; at+64 <= len(text); {
-					at = tier.cut(table, text, at, c)
+					at = table.Cut(c, text, at)
 					c.Next()
 				}
 			}
