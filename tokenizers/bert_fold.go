@@ -94,8 +94,10 @@ func (t *foldTable) appendSymbols(dst []int32, piece []byte) (symbols []int32, o
 func newFoldTable(p *bertPlan) *foldTable {
 	b := foldBuilder{plan: p, table: &foldTable{strings: []int32{0}}, mapped: map[rune]bool{}, plain: map[[2]uint16]uint16{}}
 	if p.words != nil {
-		for r := range p.words.symbols {
-			b.mapped[r/foldPage] = true
+		for r, symbol := range p.words.symbols {
+			if symbol > 0 {
+				b.mapped[rune(r/foldPage)] = true
+			}
 		}
 	}
 	for page := range b.table.page {
@@ -136,26 +138,30 @@ func (b *foldBuilder) page(page rune) uint16 {
 }
 
 func (b *foldBuilder) entry(r rune) foldEntry {
-	kind := b.plan.kind(r)
+	kind, words := b.plan.kind(r), b.plan.words
 	switch {
 	case kind == pieceSpace:
 		return newFold(foldSpace, 0)
-	case kind == pieceAlone && (b.plan.words == nil || b.look(string(r)) != 1 || len(b.word) != 1):
+	case kind == pieceAlone && (words == nil || b.look(string(r)) != 1 || len(b.word) != 1):
 		return newFold(foldSlowAlone, 0)
 	case kind == pieceAlone:
-		return newFold(foldAlone, int(b.plan.words.appendWord(nil, b.word)[0]&^startsWord))
-	case b.plan.words == nil || b.hasOrder(r) || b.look("x"+string(r)+"x") != 1: // it cuts
+		return newFold(foldAlone, int(words.appendWord(nil, b.word)[0]&^startsWord))
+	case words == nil || b.hasOrder(r):
+		return newFold(foldSlow, 0)
+	case b.plan.class.of(r)&(isRemoved|isSpace|isPunctuation|isChinese|isAccent|hasDecomposition|hasLower) == 0:
+		return newFold(foldOne, int(words.symbol(r))) // as most are: what follows would say the same
+	case b.look("x"+string(r)+"x") != 1: // it cuts
 		return newFold(foldSlow, 0)
 	}
-	b.look(string(r))
-	switch len(b.word) {
+	word := b.word[1 : len(b.word)-1]
+	switch len(word) {
 	case 0:
 		return newFold(foldMany, 0)
 	case 1:
-		return newFold(foldOne, int(b.word[0]))
+		return newFold(foldOne, int(word[0]))
 	}
 	at := len(b.table.strings)
-	b.table.strings = append(append(b.table.strings, int32(len(b.word))), b.word...)
+	b.table.strings = append(append(b.table.strings, int32(len(word))), word...)
 	return newFold(foldMany, at)
 }
 
@@ -165,7 +171,10 @@ func (b *foldBuilder) look(piece string) int {
 	b.word = b.word[:0]
 	b.plan.eachWord(&b.e, []byte(piece), func(word []byte) {
 		words++
-		b.word = b.plan.words.word(b.word, string(word))
+		for len(word) > 0 {
+			r, n := utf8.DecodeRune(word)
+			b.word, word = append(b.word, b.plan.words.symbol(r)), word[n:]
+		}
 	})
 	return words
 }

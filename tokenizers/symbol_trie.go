@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -10,9 +11,10 @@ import (
 // them: a double array (Aoe 1989), in which a node's child by symbol s lies at the node's base plus s, so that a step is one load and one comparison.
 type symbolTrie struct {
 	nodes     []symbolNode
-	values    []uint32       // by node: the token that ends there
-	symbols   map[rune]int32 // from 1 on; 0 is a character that no token has
-	following uint32         // the node behind the prefix of following tokens
+	values    []uint32 // by node: the token that ends there
+	symbols   []int32  // by character, from 1 on; 0 is one that no token has, and so are those behind the last
+	count     int      // of symbols
+	following uint32   // the node behind the prefix of following tokens
 	unknown   uint32
 	maxChars  int
 }
@@ -31,20 +33,29 @@ const (
 
 // newSymbolTrie returns the trie of a vocabulary, or nil where its characters lie so that the array would be mostly empty, as those of no language do.
 func newSymbolTrie(w *wordPiece) *symbolTrie {
-	t := &symbolTrie{symbols: numberSymbols(w.tokens), unknown: w.unknown, maxChars: w.maxChars}
+	t := &symbolTrie{unknown: w.unknown, maxChars: w.maxChars}
 	b := trieBuilder{trie: t, entries: make([]symbolEntry, 0, len(w.ids))}
+	bytes := 0
 	for id, token := range w.tokens {
 		if token != "" && utf8.ValidString(token) {
-			b.entries = append(b.entries, symbolEntry{t.word(nil, token), uint32(id)})
+			b.entries = append(b.entries, symbolEntry{token: token, id: uint32(id)})
+			bytes += len(token)
 		}
 	}
-	slices.SortFunc(b.entries, func(a, b symbolEntry) int { return slices.Compare(a.word, b.word) })
+	slices.SortFunc(b.entries, func(a, b symbolEntry) int { return strings.Compare(a.token, b.token) })
+	t.number(b.entries)
+	all := make([]int32, 0, bytes)
+	for i := range b.entries {
+		start := len(all)
+		all = t.word(all, b.entries[i].token)
+		b.entries[i].word = all[start:]
+	}
 	if !b.build() {
 		return nil
 	}
 	node, ok := uint32(trieRoot), true
 	for _, r := range w.prefix {
-		if node, ok = t.step(node, t.symbols[r]); !ok {
+		if node, ok = t.step(node, t.symbol(r)); !ok {
 			node = uint32(len(t.nodes) - 1) // which is free, and has no children
 			break
 		}
@@ -53,32 +64,41 @@ func newSymbolTrie(w *wordPiece) *symbolTrie {
 	return t
 }
 
-// numberSymbols numbers the characters of tokens, the most frequent first: near numbers make a dense array.
-func numberSymbols(tokens []string) map[rune]int32 {
-	counts := map[rune]int{}
-	for _, token := range tokens {
-		for _, r := range token {
-			counts[r]++
+// number numbers the characters of tokens, the most frequent first: near numbers make a dense array.
+func (t *symbolTrie) number(entries []symbolEntry) {
+	counts := make([]int, 0, utf8.RuneSelf)
+	var order []rune
+	for _, e := range entries {
+		for _, r := range e.token {
+			if int(r) >= len(counts) {
+				counts = append(counts, make([]int, int(r)+1-len(counts))...)
+			}
+			if counts[r]++; counts[r] == 1 {
+				order = append(order, r)
+			}
 		}
-	}
-	order := make([]rune, 0, len(counts))
-	for r := range counts {
-		order = append(order, r)
 	}
 	slices.SortFunc(order, func(a, b rune) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
-	symbols := make(map[rune]int32, len(order))
+	t.symbols, t.count = make([]int32, len(counts)), len(order)
 	for i, r := range order {
-		symbols[r] = int32(i + 1)
+		t.symbols[r] = int32(i + 1)
 	}
-	return symbols
+}
+
+// symbol returns the symbol of a character.
+func (t *symbolTrie) symbol(r rune) int32 {
+	if int(r) < len(t.symbols) {
+		return t.symbols[r]
+	}
+	return 0
 }
 
 // word appends the symbols of a word.
 func (t *symbolTrie) word(dst []int32, word string) []int32 {
 	for _, r := range word {
-		dst = append(dst, t.symbols[r])
+		dst = append(dst, t.symbol(r))
 	}
 	return dst
 }
@@ -166,16 +186,17 @@ func (t *symbolTrie) unknownASCII(dst []uint32, rest []byte, letters *letterSymb
 	return append(dst, t.unknown|startsWord), true
 }
 
-// symbolEntry is a token as symbols.
+// symbolEntry is a token.
 type symbolEntry struct {
-	word []int32
-	id   uint32
+	token string
+	word  []int32 // its symbols
+	id    uint32
 }
 
 // trieBuilder places the nodes of a trie, level by level.
 type trieBuilder struct {
 	trie    *symbolTrie
-	entries []symbolEntry // sorted
+	entries []symbolEntry // sorted, so that those with a prefix in common lie together
 	queue   []symbolRange
 	free    int // no place before it is free
 	several int // where the search for the places of several children begins
@@ -194,7 +215,7 @@ func (b *trieBuilder) build() bool {
 	b.free, b.several = 1, 1
 	b.grow(1)
 	b.queue = append(b.queue, symbolRange{trieRoot, 0, len(b.entries), 0})
-	limit, placed := 4*len(t.symbols)+1024, 0
+	limit, placed := 4*t.count+1024, 0
 	var children []symbolRange
 	for i := 0; i < len(b.queue); i++ {
 		r := b.queue[i]
@@ -218,7 +239,7 @@ func (b *trieBuilder) build() bool {
 			b.queue = append(b.queue, c)
 		}
 	}
-	b.grow(len(t.nodes) + len(t.symbols) + 2) // so that a step from any node stays inside, and the last place is free
+	b.grow(len(t.nodes) + t.count + 2) // so that a step from any node stays inside, and the last place is free
 	return true
 }
 
@@ -239,7 +260,11 @@ func (b *trieBuilder) symbol(r symbolRange) int32 { return b.entries[r.start].wo
 
 // place returns a base at which the places of all children are free, and makes room for them.
 func (b *trieBuilder) place(children []symbolRange) uint32 {
-	first, last := int(b.symbol(children[0])), int(b.symbol(children[len(children)-1]))
+	t := b.trie
+	first, last := t.count, 0
+	for _, c := range children {
+		first, last = min(first, int(b.symbol(c))), max(last, int(b.symbol(c)))
+	}
 	for b.taken(b.free) {
 		b.free++
 	}
@@ -247,13 +272,13 @@ func (b *trieBuilder) place(children []symbolRange) uint32 {
 	if len(children) > 1 {
 		at = max(b.free, b.several, first)
 		tried := 0
-		for at < len(b.trie.nodes) && !b.fits(children, at-first) {
+		for at < len(t.nodes) && !b.fits(children, at-first) {
 			at++
 			if tried++; tried == placesTried {
 				b.several = max(b.several, at-placesTried/2)
 			}
 			if tried == 2*placesTried {
-				at = max(len(b.trie.nodes), first)
+				at = max(len(t.nodes), first)
 			}
 		}
 	} else {
@@ -279,8 +304,9 @@ func (b *trieBuilder) fits(children []symbolRange, base int) bool {
 }
 
 func (b *trieBuilder) grow(n int) {
-	for len(b.trie.nodes) < n {
-		b.trie.nodes = append(b.trie.nodes, symbolNode{})
-		b.trie.values = append(b.trie.values, noID)
+	t := b.trie
+	if more := n - len(t.nodes); more > 0 {
+		t.nodes = append(t.nodes, make([]symbolNode, more)...)
+		t.values = append(t.values, make([]uint32, more)...)
 	}
 }

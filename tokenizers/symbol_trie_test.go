@@ -25,7 +25,7 @@ func asciiLetters(t *symbolTrie) *letterSymbols {
 	for c := range letters {
 		letters[c] = noLetter
 		if c < utf8.RuneSelf && (c < '0' || c > '9') {
-			letters[c] = uint32(t.symbols[rune(c)])
+			letters[c] = uint32(t.symbol(rune(c)))
 		}
 	}
 	return &letters
