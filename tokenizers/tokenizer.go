@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 )
 
 // maxFileBytes bounds the size of a tokenizer.json; the largest published ones have about 40 MB.
@@ -24,6 +25,7 @@ type Tokenizer struct {
 	truncation    *Truncation // what the file asks for; nil for nothing
 	padding       *Padding
 	plan          fusedPlan // nil: the parts are run one by one
+	decodeTable   func() *decodeTable
 }
 
 // The parts of a tokenizer, one job each. All are read-only, and none fails once it is loaded.
@@ -128,6 +130,7 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
+	t.decodeTable = sync.OnceValue(func() *decodeTable { return newDecodeTable(t) })
 	if err := t.check(); err != nil {
 		return nil, err
 	}
