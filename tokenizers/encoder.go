@@ -70,7 +70,7 @@ func (e *Encoder) append(dst []uint32, text []byte) []uint32 {
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes()
 }
 
 // appendByParts runs the text through the parts one by one. What the model makes of a word depends on the word alone, so the cache serves here too.
