@@ -20,6 +20,7 @@ type Encoder struct {
 	tokens    []token
 	bytes     []byte
 	runes     []rune
+	sentence  sentenceScratch
 }
 
 // NewEncoder returns an encoder whose cache takes up to cacheBytes bytes of memory, all of it at once; less than 4 KiB means no cache. 8 MiB hold
@@ -65,14 +66,14 @@ func (e *Encoder) append(dst []uint32, text []byte, keep uint32) []uint32 {
 			e.unmark(dst[start:])
 		}
 		if e.scratchBytes() > maxScratchBytes {
-			e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
+			e.bytes, e.runes, e.tokens, e.merger, e.sentence = nil, nil, nil, merger{}, sentenceScratch{}
 		}
 	}
 	return dst
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes()
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size()
 }
 
 // appendByParts runs the text through the parts one by one. What the model makes of a word depends on the word alone, so the cache serves here too.
@@ -124,8 +125,8 @@ func newPlan(t *Tokenizer) fusedPlan {
 	if t.added.plainCount > 0 {
 		return nil
 	}
-	if p, ok := t.preTokenizer.(*metaspace); ok {
-		return newMetaspacePlan(t.normalizer, p)
+	if p := newMetaspacePlan(t.normalizer, t.preTokenizer, t.model); p != nil {
+		return p
 	}
 	switch m := t.model.(type) {
 	case *bpe:
