@@ -1,6 +1,9 @@
 package tokenizers
 
-import "github.com/shardmill/shardmill/tokenizers/internal/wordcache"
+import (
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
+)
 
 // startsWord marks the first token of a word on the way through the encoder. Ids are smaller (maxID).
 const startsWord = 1 << 31
@@ -15,6 +18,7 @@ type Encoder struct {
 	tokenizer *Tokenizer
 	cache     *wordcache.Cache // nil: none
 	batch     pieceBatch
+	scan      scan.State
 	keep      uint32 // bits of the ids that plans append: all, or all but startsWord
 	merger    merger
 	tokens    []token
