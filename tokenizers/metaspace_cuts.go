@@ -16,6 +16,7 @@ const (
 	alone                               // never is in the cluster of the character before it, unless that prepends
 	behindSpace                         // never is in the cluster of a space before it
 	prependsNext                        // may draw the next character into its cluster
+	unchanged                           // stays as it is, among other ASCII characters of which that is true
 )
 
 // local tells whether no part of the chain looks over a cut.
@@ -109,6 +110,9 @@ func (p *metaspacePlan) kindOf(r rune, s *normalizerScratch) pieceKinds {
 	spaced := len(now) == 0 || now[0] == ' ' || bytes.HasPrefix(now, p.replacement) || bytes.HasSuffix(now, p.replacement)
 	if !spaced && charClasses().of(last)&isSpace == 0 {
 		kinds |= closesPiece
+		if r < utf8.RuneSelf && string(now) == string(r) {
+			kinds |= unchanged
+		}
 	}
 	return kinds
 }

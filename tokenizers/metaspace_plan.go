@@ -112,7 +112,28 @@ func (p *metaspacePlan) appendFirst(e *Encoder, dst []uint32, piece []byte) []ui
 }
 
 func (p *metaspacePlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if word := p.plainWord(e, piece); word != nil {
+		return p.appendWord(e, dst, word)
+	}
 	return p.appendPiece(e, dst, piece, false)
+}
+
+// plainWord returns the word that a piece becomes, if it is a space and characters that stay as they are, or nil.
+func (p *metaspacePlan) plainWord(e *Encoder, piece []byte) []byte {
+	if p.wholeText || p.dropsSpaces && p.space.prepend != prependAlways || len(piece) < 2 {
+		return nil
+	}
+	kinds := p.kinds()
+	if piece[0] >= utf8.RuneSelf || kinds[piece[0]]&opensPiece == 0 {
+		return nil
+	}
+	for _, b := range piece[1:] {
+		if kinds[b]&unchanged == 0 || b >= utf8.RuneSelf {
+			return nil
+		}
+	}
+	e.sentence.shown = append(append(e.sentence.shown[:0], p.replacement...), piece[1:]...)
+	return e.sentence.shown
 }
 
 // appendPiece appends the ids of a piece; first says that the text begins there.
