@@ -20,7 +20,9 @@ type splitter struct {
 	search   func(text []byte) finder
 	words    wordCutter // where the matches cover every text, and are the words; nil otherwise
 	behavior splitBehavior
-	invert   bool // what lies between matches counts as the matches
+	literal  string // the pattern, where it is not a regular expression
+	atSpace  bool   // the matches are the white space characters
+	invert   bool   // what lies between matches counts as the matches
 }
 
 // wordCutter cuts any text into words.
@@ -70,7 +72,8 @@ func loadSplit(f *fields) (preTokenizer, error) {
 			return errors.New("expected one of String and Regex")
 		}
 		if literal {
-			s.search = literalSearch(p.str("String", true))
+			s.literal = p.str("String", true)
+			s.search = literalSearch(s.literal)
 			return p.err
 		}
 		pattern := p.str("Regex", true)
