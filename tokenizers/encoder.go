@@ -134,7 +134,7 @@ func (e *Encoder) appendCached(plan fusedPlan, dst []uint32, text []byte, n int)
 
 // newPlan returns the plan that fits the parts of t, or nil.
 func newPlan(t *Tokenizer) fusedPlan {
-	if t.added.plainCount > 0 {
+	if t.added.raw.plain+t.added.normal.plain > 0 {
 		return nil
 	}
 	if p, ok := t.preTokenizer.(*metaspace); ok {

@@ -95,7 +95,8 @@ func (t *Tokenizer) words(input string, specialIsText bool) []word {
 	all := newText(input, !t.keepsBytes())
 	words := make([]word, 0, len(input)/averageWord)
 	var pieces []text
-	for _, raw := range t.added.find(all.bytes, false, specialIsText) {
+	var rawFinder, normalFinder addedFinder
+	for _, raw := range rawFinder.find(t.added, t.added.raw, all.bytes, specialIsText) {
 		part := all.slice(raw.start, raw.end)
 		if raw.token != nil {
 			words = append(words, word{part, raw.token})
@@ -104,7 +105,7 @@ func (t *Tokenizer) words(input string, specialIsText bool) []word {
 		if t.normalizer != nil {
 			part = t.normalizer.normalize(part)
 		}
-		for _, f := range t.added.find(part.bytes, true, specialIsText) {
+		for _, f := range normalFinder.find(t.added, t.added.normal, part.bytes, specialIsText) {
 			piece := part.slice(f.start, f.end)
 			if f.token != nil {
 				words = append(words, word{piece, f.token})
