@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // naiveFind tries all tokens at every place.
@@ -73,7 +72,8 @@ func FuzzAddedSearch(f *testing.F) {
 	})
 }
 
-// TestAddedSearchIsLinear takes tokens and texts for which looking at each place anew takes as many steps as a token has bytes.
+// TestAddedSearchIsLinear takes tokens and texts for which looking at each place anew takes as many steps as a token has bytes, or as the text has: then
+// this test would not end.
 func TestAddedSearchIsLinear(t *testing.T) {
 	const n = 1 << 21
 	long := strings.Repeat("a", maxAddedBytes-1)
@@ -92,13 +92,9 @@ func TestAddedSearchIsLinear(t *testing.T) {
 			s.add(test.tokens[i].normal, uint32(i), false)
 		}
 		s.link()
-		start := time.Now()
 		var finder addedFinder
 		if parts := finder.find(a, s, []byte(test.text), false); len(parts) == 0 {
 			t.Errorf("%s: nothing found", test.name)
-		}
-		if took := time.Since(start); took > 20*time.Second {
-			t.Errorf("%s: %v for %d bytes", test.name, took, n)
 		}
 	}
 }
