@@ -53,13 +53,19 @@ func (p *bertPlan) kind(r rune) pieceKind {
 }
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
-	for len(text) > 0 {
-		skip, n := p.piece(text)
-		text = text[skip:]
-		if n > 0 {
-			dst = e.appendCached(p, dst, text, n)
-			text = text[n:]
+	b := &e.batch
+	for at := 0; at < len(text); {
+		count := 0
+		for at < len(text) && count < maxPieces {
+			skip, n := p.piece(text[at:])
+			at += skip
+			if n > 0 {
+				b.starts[count], b.ends[count] = uint32(at), uint32(at+n)
+				at += n
+				count++
+			}
 		}
+		dst = e.appendPieces(p, dst, text, b.starts[:count], b.ends[:count])
 	}
 	return dst
 }

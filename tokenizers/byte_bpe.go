@@ -60,21 +60,20 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 		e.bytes = append(append(e.bytes[:0], ' '), text...)
 		text = e.bytes
 	}
-	if p.cutter == nil {
-		return e.appendCached(p, dst, text, len(text))
-	}
-	if cutter, ok := p.cutter.(*gpt2Cutter); ok { // the same, with calls that are known
-		for len(text) > 0 {
-			n := cutter.word(text)
-			dst = e.appendCached(p, dst, text, n)
-			text = text[n:]
+	b := &e.batch
+	for at := 0; at < len(text); {
+		b.ends[0] = uint32(at)
+		count := 0
+		for at < len(text) && count < maxPieces {
+			n := len(text) - at
+			if p.cutter != nil {
+				n = p.cutter.word(text[at:])
+			}
+			at += n
+			count++
+			b.ends[count] = uint32(at)
 		}
-		return dst
-	}
-	for len(text) > 0 {
-		n := p.cutter.word(text)
-		dst = e.appendCached(p, dst, text, n)
-		text = text[n:]
+		dst = e.appendPieces(p, dst, text, b.ends[:count], b.ends[1:count+1])
 	}
 	return dst
 }

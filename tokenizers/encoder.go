@@ -1,5 +1,7 @@
 package tokenizers
 
+import "github.com/shardmill/shardmill/tokenizers/internal/wordcache"
+
 // startsWord marks the first token of a word on the way through the encoder. Ids are smaller (maxID).
 const startsWord = 1 << 31
 
@@ -11,7 +13,9 @@ const (
 // Encoder turns documents into ids for one goroutine. It has its own bounded cache of words, so that goroutines share nothing that is written.
 type Encoder struct {
 	tokenizer *Tokenizer
-	cache     *wordCache // nil: none
+	cache     *wordcache.Cache // nil: none
+	batch     pieceBatch
+	keep      uint32 // bits of the ids that plans append: all, or all but startsWord
 	merger    merger
 	tokens    []token
 	bytes     []byte
@@ -21,7 +25,7 @@ type Encoder struct {
 // NewEncoder returns an encoder whose cache takes up to cacheBytes bytes of memory, all of it at once; less than 4 KiB means no cache. 8 MiB hold
 // the words of most languages.
 func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
-	return &Encoder{tokenizer: t, cache: newWordCache(cacheBytes)}
+	return &Encoder{tokenizer: t, cache: wordcache.New(cacheBytes)}
 }
 
 // AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
@@ -30,19 +34,14 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 // more than a megabyte, which only words of that order need, are not kept; a tokenizer with Metaspace allocates for words that are new; and one
 // with added tokens that are not special, or parts for which there is no plan, takes the long way. A text of more than a gigabyte is encoded in parts of that size.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
-	start := len(dst)
-	dst = e.append(dst, text)
-	for i := start; i < len(dst); i++ {
-		dst[i] &^= startsWord
-	}
-	return dst
+	return e.append(dst, text, ^uint32(startsWord))
 }
 
 // AppendWords is AppendIDs with the beginnings of words, for whole-word masking: bit i%64 of starts[i/64] is set where dst[i] begins a word of the
 // pre-tokenizer. starts must describe dst as it is, and has len(dst)/64 words, rounded up, on return.
 func (e *Encoder) AppendWords(dst []uint32, starts []uint64, text []byte) ([]uint32, []uint64) {
 	start := len(dst)
-	dst = e.append(dst, text)
+	dst = e.append(dst, text, ^uint32(0))
 	for len(starts) < (len(dst)+63)/64 {
 		starts = append(starts, 0)
 	}
@@ -53,14 +52,17 @@ func (e *Encoder) AppendWords(dst []uint32, starts []uint64, text []byte) ([]uin
 	return dst, starts
 }
 
-func (e *Encoder) append(dst []uint32, text []byte) []uint32 {
+func (e *Encoder) append(dst []uint32, text []byte, keep uint32) []uint32 {
+	e.keep = keep
 	for len(text) > 0 {
 		part := text[:min(len(text), maxTextBytes)]
 		text = text[len(part):]
 		if plan := e.tokenizer.plan; plan != nil {
 			dst = plan.append(e, dst, part)
 		} else {
+			start := len(dst)
 			dst = e.appendByParts(dst, part)
+			e.unmark(dst[start:])
 		}
 		if e.scratchBytes() > maxScratchBytes {
 			e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
@@ -80,7 +82,7 @@ func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
 			dst = append(dst, w.added.id|startsWord)
 			continue
 		}
-		dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes, len(w.bytes))
+		dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes)
 	}
 	return dst
 }
@@ -89,7 +91,7 @@ func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
 type modelPlan struct{ model model }
 
 func (p modelPlan) append(e *Encoder, dst []uint32, word []byte) []uint32 {
-	return e.appendCached(p, dst, word, len(word))
+	return e.appendPieces(p, dst, word, []uint32{0}, []uint32{uint32(len(word))})
 }
 
 func (p modelPlan) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
@@ -111,25 +113,10 @@ func appendWord(dst []uint32, tokens []token) []uint32 {
 
 // fusedPlan does in one pass over a document what the parts of a tokenizer do one after another. It gives the same ids.
 type fusedPlan interface {
-	// append appends the ids of a text that is not empty, with startsWord on the first of each word.
+	// append appends the ids of a text that is not empty, with startsWord on the first of each word if e.keep has it.
 	append(e *Encoder, dst []uint32, text []byte) []uint32
-	// miss appends the ids of one piece that the cache does not hold.
+	// miss appends the ids of one piece that the cache does not hold, with startsWord on the first of each word.
 	miss(e *Encoder, dst []uint32, piece []byte) []uint32
-}
-
-// appendCached appends the ids of the first n bytes of text, which are a piece that is encoded alike wherever it stands.
-func (e *Encoder) appendCached(plan fusedPlan, dst []uint32, text []byte, n int) []uint32 {
-	if e.cache == nil || n > maxCachedBytes {
-		return plan.miss(e, dst, text[:n])
-	}
-	k := keyOf(text, n)
-	if s := e.cache.find(k, text[:n]); s != nil {
-		return e.cache.append(dst, s)
-	}
-	start := len(dst)
-	dst = plan.miss(e, dst, text[:n])
-	e.cache.put(k, text[:n], dst[start:])
-	return dst
 }
 
 // newPlan returns the plan that fits the parts of t, or nil.

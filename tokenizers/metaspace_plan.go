@@ -57,11 +57,19 @@ func (p *metaspacePlan) restrict(n normalizer) bool {
 }
 
 func (p *metaspacePlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
-	n := p.piece(text)
-	dst = p.miss(e, dst, text[:n])
-	for text = text[n:]; len(text) > 0; text = text[n:] {
-		n = p.piece(text)
-		dst = e.appendCached(p, dst, text, n)
+	start := len(dst)
+	at := p.piece(text)
+	dst = p.miss(e, dst, text[:at])
+	e.unmark(dst[start:])
+	for b := &e.batch; at < len(text); {
+		b.ends[0] = uint32(at)
+		count := 0
+		for at < len(text) && count < maxPieces {
+			at += p.piece(text[at:])
+			count++
+			b.ends[count] = uint32(at)
+		}
+		dst = e.appendPieces(p, dst, text, b.ends[:count], b.ends[1:count+1])
 	}
 	return dst
 }
