@@ -21,6 +21,7 @@ const maxGrowth = 1 << 14
 const (
 	canonicalGrowth  = 3  // NFD of U+0390 takes 6 bytes for 2; lower case grows less
 	compatibleGrowth = 11 // NFKD of U+FDFA takes 33 bytes for 3
+	shownGrowth      = 2  // the character that shows a byte takes at most 2
 )
 
 // growth returns how many times as long the sequence can make a text, at most about maxGrowth.
@@ -35,6 +36,8 @@ func (s normalizerSequence) growth() int {
 			factor = len(n.content)
 		case *charsmap:
 			factor = n.longest
+		case byteLevelNormalizer:
+			factor = shownGrowth
 		case normalForm:
 			if factor = canonicalGrowth; n.compatible {
 				factor = compatibleGrowth

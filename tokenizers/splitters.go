@@ -8,9 +8,11 @@ import (
 func init() { // the table holds what Sequence looks up in it
 	preTokenizers["CharDelimiterSplit"] = loadCharDelimiterSplit
 	preTokenizers["Digits"] = loadDigits
+	preTokenizers["FixedLength"] = loadFixedLength
 	preTokenizers["Punctuation"] = loadPunctuation
 	preTokenizers["Sequence"] = loadPreTokenizers
 	preTokenizers["Split"] = loadSplit
+	preTokenizers["UnicodeScripts"] = loadUnicodeScripts
 	preTokenizers["Whitespace"] = loadWhitespace
 	preTokenizers["WhitespaceSplit"] = loadWhitespaceSplit
 }

@@ -107,24 +107,40 @@ func readTemplate(r *jsonReader, specials map[string]*specialPiece, sequences in
 	return pieces, err
 }
 
-func (t *templateProcessor) process(sequences []Encoding, addSpecial bool) Encoding {
-	template := t.single
-	if len(sequences) > 1 {
-		template = t.pair
-	}
-	var out Encoding
-	for _, p := range template {
+// process gives windows the special tokens too, but not the types of the template, as the reference does.
+func (t *templateProcessor) process(sequences []Encoding, addSpecial bool) []Encoding {
+	var pieces []Encoding
+	for _, p := range t.layout(len(sequences) > 1) {
 		if p.special == nil {
-			s := &sequences[p.sequence]
+			s := sequences[p.sequence].clone()
 			for i := range s.TypeIDs {
-				s.TypeIDs[i] = p.typeID
+				s.TypeIDs[i], s.SequenceIDs[i] = p.typeID, p.sequence
 			}
-			out.addSequence(s)
+			pieces = append(pieces, s)
 		} else if addSpecial {
-			out.addSpecial(*p.special, p.typeID)
+			var piece Encoding
+			piece.addSpecial(*p.special, p.typeID)
+			pieces = append(pieces, piece)
 		}
 	}
-	return out
+	return pieces
+}
+
+func (t *templateProcessor) layout(pair bool) []templatePiece {
+	if pair {
+		return t.pair
+	}
+	return t.single
+}
+
+func (t *templateProcessor) added(pair bool) int {
+	n := 0
+	for _, p := range t.layout(pair) {
+		if p.special != nil {
+			n += len(p.special.ids)
+		}
+	}
+	return n
 }
 
 func (t *templateProcessor) specials() []specialPiece {

@@ -116,6 +116,15 @@ def variants():
     t["model"].update(unk_token="<|endoftext|>", continuing_subword_prefix="##", end_of_word_suffix="</w>")
     yield "bpe_prefix_suffix", t
 
+    # Bytes shown by the normalizer, words of five characters of one script, and a sequence of post-processors.
+    t = copy.deepcopy(bpe)
+    t["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, {"type": "ByteLevel"}]}
+    t["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [{"type": "FixedLength", "length": 5}, {"type": "UnicodeScripts"}]}
+    t["post_processor"] = {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}, template(("<|endoftext|>", 0), ("!", 1))]}
+    added(t, "ÉT", normalized=True)
+    t["model"]["dropout"] = 0.0
+    yield "bpe_shown", t
+
     wordpiece = train("--model", "wordpiece", "--vocab-size", "900", "--limit-alphabet", "250", "--lowercase")
     yield "wordpiece", wordpiece
 
