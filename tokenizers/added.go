@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -28,6 +29,10 @@ type addedTokens struct {
 	special   map[string]bool
 	raw       *addedSearch
 	normal    *addedSearch
+	signs     addedSigns // of the tokens sought in normalized text
+	plain     addedSigns // of those that are not special
+
+	inReplaced bool // a token has a U+FFFD, and so may be found where the raw text is ill-formed
 }
 
 func readAddedTokens(data []byte) ([]*addedToken, error) {
@@ -95,6 +100,7 @@ func newAddedTokens(tokens []*addedToken, m model, n normalizer) (*addedTokens, 
 	}
 	a.raw.link()
 	a.normal.link()
+	a.signs, a.plain = a.signsOf(n, false), a.signsOf(n, true)
 	return a, nil
 }
 
@@ -107,6 +113,7 @@ func (a *addedTokens) add(t *addedToken, n normalizer) error {
 	if t.special {
 		a.special[t.content] = true
 	}
+	a.inReplaced = a.inReplaced || strings.Contains(t.normal, replacement)
 	into := a.raw
 	if t.normalized {
 		into = a.normal

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 )
 
 // maxFileBytes bounds the size of a tokenizer.json; the largest published ones have about 40 MB.
@@ -24,6 +25,11 @@ type Tokenizer struct {
 	truncation    *Truncation // what the file asks for; nil for nothing
 	padding       *Padding
 	plan          fusedPlan // nil: the parts are run one by one
+	spans         spanner   // nil: the parts say where tokens come from
+	prefixesFirst bool      // the pre-tokenizer sets a prefix only before the beginning of the input
+	trims         []offsetTrim
+	margins       func() []margin // white space of the tokens, by id; made when it is asked for first
+	sequencers    sync.Pool
 }
 
 // The parts of a tokenizer, one job each. All are read-only, and none fails once it is loaded.
@@ -128,6 +134,12 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
+	t.spans = newSpanner(t)
+	if m, ok := t.preTokenizer.(*metaspace); ok {
+		t.prefixesFirst = m.prepend == prependFirst
+	}
+	t.trims = trimsOf(t.postProcessor)
+	t.margins = sync.OnceValue(t.newMargins)
 	if err := t.check(); err != nil {
 		return nil, err
 	}
