@@ -270,7 +270,7 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	paths   []path   // of Unigram
+	lattice lattice  // of Unigram
 	dropper *dropper // nil: all merges are done
 }
 

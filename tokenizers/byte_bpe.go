@@ -1,9 +1,12 @@
 package tokenizers
 
+import "github.com/shardmill/shardmill/tokenizers/internal/scan"
+
 // byteBPE is the plan for byte-level BPE: words straight from bytes to ids.
 type byteBPE struct {
 	addPrefixSpace bool
-	cutter         wordCutter // nil: the text is one word
+	cutter         wordCutter  // nil: the text is one word
+	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
 	byteID         [256]uint32       // noID where the vocabulary lacks the byte
 	whole          map[string]uint32 // words that are taken whole, by their bytes; nil where none are
@@ -25,6 +28,7 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 	default:
 		return nil
 	}
+	p.scanner = scannerFor(p.cutter)
 	for b := range 256 {
 		p.byteID[b] = noID
 		if id, ok := model.tokenID(string(byteChars[b])); ok {
@@ -61,6 +65,19 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 		text = e.bytes
 	}
 	b := &e.batch
+	if p.scanner != nil {
+		p.scanner.Reset(&e.scan, text)
+		b.ends[0] = 0
+		for {
+			n := p.scanner.Cut(&e.scan, b.ends[1:])
+			if n == 0 {
+				e.scan = scan.State{}
+				return dst
+			}
+			dst = e.appendPieces(p, dst, text, b.ends[:n], b.ends[1:n+1])
+			b.ends[0] = b.ends[n]
+		}
+	}
 	for at := 0; at < len(text); {
 		b.ends[0] = uint32(at)
 		count := 0

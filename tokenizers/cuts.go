@@ -24,10 +24,9 @@ func (p *byteBPE) cutsAt(text []byte, i int) bool {
 // White space parts pieces, and nothing that stands before it changes what is behind it.
 func (p *bertPlan) cutsAt(_ []byte, i int) bool { return i > 0 }
 
-// A piece begins at a place that piece finds, which looks at two characters on each side. The first piece is encoded like the others where it begins with a space.
+// A piece that begins with a space gets no prefix.
 func (p *metaspacePlan) cutsAt(text []byte, i int) bool {
-	start := max(0, i-2)
-	return i > 0 && p.piece(text[start:min(len(text), i+3)]) == i-start
+	return !p.wholeText && p.kinds[text[i]]&opensPiece != 0 && p.cutsBefore(text, i)
 }
 
 // lastCut returns the last place of text, at which it may be cut, up to limit, or 0 where there is none. The bytes behind limit may decide.

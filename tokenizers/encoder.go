@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"math"
 
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
 
@@ -19,6 +20,7 @@ type Encoder struct {
 	tokenizer *Tokenizer
 	cache     *wordcache.Cache // nil: none
 	batch     pieceBatch
+	scan      scan.State
 	keep      uint32 // bits of the ids that plans append: all, or all but startsWord
 	raw       addedFinder
 	normal    addedFinder
@@ -26,6 +28,7 @@ type Encoder struct {
 	tokens    []token
 	bytes     []byte
 	runes     []rune
+	sentence  sentenceScratch
 	flat      []byte // normalized text in which added tokens are sought
 	locator   locator
 }
@@ -125,7 +128,7 @@ func (e *Encoder) appendBetween(dst []uint32, text []byte, at int) []uint32 {
 		dst = e.appendStretch(dst, text[:n], at)
 		text, at = text[n:], at+n
 		if e.scratchBytes() > maxScratchBytes {
-			e.bytes, e.runes, e.tokens, e.flat, e.merger = nil, nil, nil, nil, merger{}
+			e.bytes, e.runes, e.tokens, e.flat, e.merger, e.sentence = nil, nil, nil, nil, merger{}, sentenceScratch{}
 		}
 	}
 	return dst
@@ -145,28 +148,25 @@ func (e *Encoder) appendStretch(dst []uint32, text []byte, at int) []uint32 {
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size()
 }
 
-// appendByParts runs the text, which holds no added token, through the parts one by one. It leaves the marks.
-func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
-	for _, w := range e.tokenizer.plainWords(nil, newText(string(text), !e.tokenizer.keepsBytes())) {
-		dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes)
-	}
-	return dst
-}
-
-// appendWords appends the ids of words that the parts have made. What the model makes of a word depends on the word alone, so the cache serves here too.
+// appendWords appends the ids of words that the parts have made. What the model makes of a word depends on the word alone, so the cache serves here too, unless
+// it holds what a plan makes of raw text.
 func (e *Encoder) appendWords(dst []uint32, words []word) []uint32 {
 	if e.locator.on {
 		return e.locateWords(dst, words)
 	}
 	start := len(dst)
+	model := modelPlan{e.tokenizer.model}
 	for _, w := range words {
-		if w.added != nil {
+		switch {
+		case w.added != nil:
 			dst = append(dst, w.added.id|startsWord)
-		} else {
-			dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes)
+		case e.tokenizer.plan == nil:
+			dst = e.appendCached(model, dst, w.bytes)
+		default:
+			dst = model.miss(e, dst, w.bytes)
 		}
 	}
 	e.unmark(dst[start:])
@@ -207,8 +207,8 @@ type fusedPlan interface {
 
 // newPlan returns the plan that fits the parts of t, or nil.
 func newPlan(t *Tokenizer) fusedPlan {
-	if p, ok := t.preTokenizer.(*metaspace); ok {
-		return newMetaspacePlan(t.normalizer, p)
+	if p := newMetaspacePlan(t.normalizer, t.preTokenizer, t.model); p != nil {
+		return p
 	}
 	switch m := t.model.(type) {
 	case *bpe:

@@ -9,8 +9,8 @@ import (
 	"github.com/shardmill/shardmill/internal/roughtext"
 )
 
-// byParts is Encode of one text without plans, one part after another, before any post-processor.
-func byParts(t *Tokenizer, input string, specialIsText bool) Encoding {
+// encodeByParts is Encode of one text without plans, one part after another, before any post-processor.
+func encodeByParts(t *Tokenizer, input string, specialIsText bool) Encoding {
 	e := Encoding{text: input}
 	var m merger
 	for i, w := range t.words(input, specialIsText) {
@@ -29,11 +29,17 @@ func byParts(t *Tokenizer, input string, specialIsText bool) Encoding {
 	return e
 }
 
+// appendByParts runs a text that holds no added token through the parts one by one, and leaves the marks.
+func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
+	e.keep = ^uint32(0)
+	return e.appendWords(dst, e.tokenizer.plainWords(nil, newText(string(text), !e.tokenizer.keepsBytes())))
+}
+
 // checkLocated holds Encode, AppendTokens and AppendOffsets equal to the parts.
 func checkLocated(t testing.TB, name string, tok *Tokenizer, e *Encoder, text string) {
 	t.Helper()
 	for _, specialIsText := range []bool{false, true} {
-		parts := byParts(tok, text, specialIsText)
+		parts := encodeByParts(tok, text, specialIsText)
 		want, err := tok.layOut([]Encoding{parts}, EncodeOptions{SpecialIsText: specialIsText})
 		if err != nil {
 			t.Fatal(err)

@@ -2,20 +2,28 @@ package tokenizers
 
 import "unicode/utf8"
 
-// metaspaceSpans finds where the tokens of pieces of a metaspacePlan come from. In a piece of plain characters a token stands for as many bytes as it has, where
-// the visible space counts as the one that it shows; other pieces take the way through the parts.
+// metaspaceSpans finds where the tokens of a metaspacePlan come from. In a piece of plain characters, with one space before them, a token stands for as many bytes
+// as it has, where the visible space counts as the one that it shows. Other pieces take the way through the parts.
 type metaspaceSpans struct {
 	*metaspacePlan
-	prefix bool     // the pre-tokenizer sets a space before a text that has none
-	length []uint16 // by id, in bytes of plain text; 0 where that is not known
+	plain  [utf8.RuneSelf]bool // the normalizer leaves the character alone, but for its case, and it is no space
+	length []uint16            // by id, in bytes of plain text; 0 where that is not known
 }
 
 func newMetaspaceSpans(t *Tokenizer, p *metaspacePlan) spanner {
-	m := t.preTokenizer.(*metaspace)
-	s := &metaspaceSpans{metaspacePlan: p, prefix: m.prepend != prependNever, length: make([]uint16, t.model.limit())}
+	if p.wholeText {
+		return nil
+	}
+	s := &metaspaceSpans{metaspacePlan: p, length: make([]uint16, t.model.limit())}
+	var scratch normalizerScratch
+	const both = closesPiece | alone
+	for b := range s.plain {
+		now := p.chain.normalize([]byte{byte(b)}, &scratch)
+		s.plain[b] = p.kinds[b]&both == both && len(now) == 1 && (now[0] == byte(b) || now[0]|0x20 == byte(b)|0x20 && now[0] >= 'A')
+	}
 	for id := range s.length {
 		token, _ := t.model.token(uint32(id))
-		s.length[id] = s.plainLength(token, m.replacement)
+		s.length[id] = s.plainLength(token)
 	}
 	for _, id := range standIns(t.model) {
 		if int(id) < len(s.length) {
@@ -47,72 +55,101 @@ func standIns(m model) []uint32 {
 }
 
 // plainLength returns the length of the plain text that a token stands for, or 0.
-func (s *metaspaceSpans) plainLength(token, space string) uint16 {
-	n := uint16(0)
-	for len(token) > 0 {
-		size := 1
-		if len(token) >= len(space) && token[:len(space)] == space {
-			size = len(space)
-		} else if token[0] >= utf8.RuneSelf || !s.plain[token[0]] {
+func (s *metaspaceSpans) plainLength(token string) uint16 {
+	n, space := uint16(0), s.space.replacement
+	for ; token != ""; n++ {
+		switch {
+		case len(token) >= len(space) && token[:len(space)] == space:
+			token = token[len(space):]
+		case token[0] < utf8.RuneSelf && s.plain[token[0]]:
+			token = token[1:]
+		default:
 			return 0
 		}
-		token = token[size:]
-		n++
 	}
 	return n
 }
 
 func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
-	place := 0
-	for place < len(text) {
-		if n := s.plainPiece(text[place:]); n > 0 {
-			if tokens := s.locatePlain(e, n, place, at, ids, s.prefix && place == 0 && text[0] != ' '); tokens > 0 {
-				place += n
-				ids = ids[tokens:]
-				continue
-			}
+	if !s.startsAligned(text) {
+		e.locateByParts(text, at)
+		return
+	}
+	for place := 0; place < len(text); {
+		n, tokens := s.plainPiece(text[place:]), 0
+		if n > 0 {
+			tokens = s.locatePlain(e, text[place:place+n], at+place, ids)
 		}
-		n := s.piece(text[place:])
-		tokens := e.locateByParts(text[place:place+n], at+place)
+		if tokens == 0 {
+			n = s.piece(text[place:])
+			tokens = e.locateByParts(text[place:place+n], at+place)
+		}
 		place += n
 		ids = ids[min(tokens, len(ids)):]
 	}
 }
 
+// startsAligned tells whether a charsmap surely leaves something of the first character: else the reference takes all the text behind it for other text.
+func (s *metaspaceSpans) startsAligned(text []byte) bool {
+	if s.charsmapAt < 0 {
+		return true
+	}
+	aligned := func(b byte) bool { return b == ' ' || b < utf8.RuneSelf && s.plain[b] }
+	if aligned(text[0]) && (len(text) == 1 || aligned(text[1])) {
+		return true
+	}
+	n := cluster(text)
+	if s.charsmapAt > 0 || !utf8.Valid(text[:n]) {
+		return false
+	}
+	c := s.chain[0].(*charsmap)
+	_, size := utf8.DecodeRune(text)
+	if n <= maxClusterBytes {
+		if to, ok := c.lookUp(text[:n]); ok {
+			return len(to) > 0
+		}
+	}
+	to, ok := c.lookUp(text[:size])
+	return !ok || len(to) > 0
+}
+
 // plainPiece returns the length of the piece that text begins with if it is a word of plain characters, with a space before it or not, and 0 otherwise.
 func (s *metaspaceSpans) plainPiece(text []byte) int {
 	n := 0
-	if text[0] == ' ' {
+	if text[0] == ' ' && s.kinds[' ']&opensPiece != 0 {
 		n = 1
 	}
 	start := n
 	for n < len(text) && text[n] < utf8.RuneSelf && s.plain[text[n]] {
 		n++
 	}
-	if n == start || n < len(text) && s.piece(text[:min(len(text), n+3)]) != n {
+	if n == start || n < len(text) && !(s.kinds[text[n]]&opensPiece != 0 && s.cutsBefore(text, n)) {
 		return 0
 	}
 	return n
 }
 
 // locatePlain adds where the tokens of a plain piece come from, the first of ids. It returns how many these are, or 0 where that can't be told.
-func (s *metaspaceSpans) locatePlain(e *Encoder, n, place, at int, ids []uint32, prefix bool) int {
+func (s *metaspaceSpans) locatePlain(e *Encoder, piece []byte, at int, ids []uint32) int {
 	l := &e.locator
-	first := len(l.spans)
-	start := 0
-	if prefix {
+	first, start := len(l.spans), 0 // where the next token begins; -1 for a prefix, which stands for the first character
+	spaced := piece[0] == ' '
+	if spaced && s.dropsSpaces {
+		piece, at = piece[1:], at+1
+	}
+	if !spaced && s.space.prepend != prependNever || spaced && s.dropsSpaces && s.space.prepend == prependAlways {
 		start = -1
 	}
 	i := 0
-	for ; i < len(ids) && start < n && (i == 0 || ids[i]&startsWord == 0); i++ {
+	for ; i < len(ids) && start < len(piece) && (i == 0 || ids[i]&startsWord == 0); i++ {
 		length := int(s.length[ids[i]&^startsWord])
 		if length == 0 {
 			break
 		}
-		l.spans = append(l.spans, [2]uint32{uint32(at + place + max(0, start)), uint32(at + place + max(start+length, 1))})
+		l.spans = append(l.spans, [2]uint32{uint32(at + max(0, start)), uint32(at + max(start+length, 1))})
 		start += length
 	}
-	if start != n || i < len(ids) && ids[i]&startsWord == 0 {
+	if start != len(piece) || i < len(ids) && ids[i]&startsWord == 0 {
 		l.spans = l.spans[:first]
 		return 0
 	}

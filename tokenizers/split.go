@@ -18,6 +18,7 @@ type splitter struct {
 	search   func(text []byte) finder
 	words    wordCutter // where the matches cover every text, and are the words; nil otherwise
 	behavior splitBehavior
+	atSpace  bool // the matches are the white space characters
 	invert   bool // what lies between matches counts as the matches
 }
 

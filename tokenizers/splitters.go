@@ -88,7 +88,7 @@ func loadPunctuation(f *fields) (preTokenizer, error) {
 
 // loadWhitespaceSplit drops white space, and cuts there.
 func loadWhitespaceSplit(f *fields) (preTokenizer, error) {
-	return &splitter{behavior: removed, search: charSearch(charClasses().test(isSpace))}, f.err
+	return &splitter{behavior: removed, search: charSearch(charClasses().test(isSpace)), atSpace: true}, f.err
 }
 
 // loadCharDelimiterSplit drops one character wherever it stands, and cuts there.

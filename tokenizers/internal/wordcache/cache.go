@@ -14,6 +14,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/simd"
 )
 
 const (
@@ -29,6 +31,7 @@ const (
 	middleIDs   = 7
 	shortBytes  = 15
 	middleBytes = 31
+	windowBytes = 32
 	middleMark  = 0xFE << 56 // in Place.high, above the lengths of short pieces
 	longMark    = 0xFF << 56
 )
@@ -36,13 +39,24 @@ const (
 // Cache belongs to one goroutine. Its memory is taken at once and never grows: where a place is taken another piece gives way, and when
 // the shared areas are full everything is forgotten. What it holds changes speed alone.
 type Cache struct {
-	short       []shortLine // a power of two
-	shortShift  int
-	middle      []middleLine // a power of two
-	middleShift int
-	ids         []uint32 // of pieces with more ids than fit
-	bytes       []byte   // of long pieces
+	tier       simd.Tier
+	short      []shortLine  // a power of two
+	shortShift int          // of a hash, to a line
+	middle     []middleLine // half as many
+	ids        []uint32     // of pieces with more ids than fit; copyIDs more can be read behind them
+	bytes      []byte       // of long pieces
+	lines      lines
 }
+
+// lines is what the assembly needs of a cache.
+type lines struct {
+	short      *shortLine
+	middle     *middleLine
+	shortShift uint64
+	ids        *uint32
+}
+
+const copyIDs = 8 // at once, by the assembly
 
 // A shortSlot is empty while high is 0. Of a long piece low is the hash and high longMark and the length; ids[1] is where its bytes lie.
 type shortSlot struct {
@@ -72,20 +86,25 @@ func New(maxBytes int) *Cache {
 	}
 	maxBytes = min(maxBytes, 1<<32) // places fit 32 bits
 	size := bits.Len(uint(maxBytes/2/lineBytes)) - 1
-	return &Cache{
-		short:       make([]shortLine, 1<<size),
-		shortShift:  64 - size,
-		middle:      make([]middleLine, 1<<(size-1)),
-		middleShift: 64 - (size - 1),
-		ids:         make([]uint32, 0, maxBytes/8/4),
-		bytes:       make([]byte, 0, maxBytes/8),
+	ids := make([]uint32, 1, maxBytes/8/4)
+	c := &Cache{
+		tier:       simd.Active(),
+		short:      make([]shortLine, 1<<size),
+		shortShift: 64 - size,
+		middle:     make([]middleLine, 1<<(size-1)),
+		ids:        ids[: 0 : cap(ids)-copyIDs],
+		bytes:      make([]byte, 0, maxBytes/8),
 	}
+	c.lines = lines{&c.short[0], &c.middle[0], uint64(c.shortShift), &ids[0]}
+	return c
 }
 
 const (
 	hashSeed1 = 0x9E3779B97F4A7C15
 	hashSeed2 = 0xD6E8FEB86659FD93
 )
+
+var hashSeeds = [2]uint64{hashSeed1, hashSeed2} // for the assembly
 
 func mix(a, b uint64) uint64 {
 	high, low := bits.Mul64(a, b)
@@ -103,22 +122,40 @@ var keyMasks = func() (masks [16][2]uint64) {
 // Locate finds the places of the pieces text[starts[i]:ends[i]], which are MaxBatch or fewer, in order, and not empty.
 func (c *Cache) Locate(places []Place, text []byte, starts, ends []uint32) {
 	places, ends = places[:len(starts)], ends[:len(starts)]
-	for i, start := range starts {
-		if int(start)+middleBytes+1 > len(text) {
-			places[i] = c.locate(text[start:ends[i]])
-			continue
-		}
-		n := ends[i] - start
-		window := text[start : start+32]
-		if n > shortBytes {
-			places[i] = c.locateMore(window, text[start:ends[i]])
-			continue
-		}
-		m := &keyMasks[n]
-		low := binary.LittleEndian.Uint64(window) & m[0]
-		high := binary.LittleEndian.Uint64(window[8:])&m[1] | uint64(n)<<56
-		places[i] = Place{low, high, mix(low^hashSeed1, high^hashSeed2) >> c.shortShift}
+	safe := len(starts) // pieces behind which there is more text than is read at once
+	for c.tier >= simd.AVX2 && safe > 0 && int(starts[safe-1]) > len(text)-windowBytes {
+		safe--
 	}
+	for i := 0; i < len(starts); {
+		one := len(starts)
+		if c.tier >= simd.AVX2 {
+			if i < safe {
+				i += locateNative(places[i:safe], text, starts[i:], ends[i:], &c.lines)
+			}
+			one = min(i+1, one) // that is long, or at the end
+		}
+		for ; i < one; i++ {
+			c.locateAt(&places[i], text, starts[i], ends[i])
+		}
+	}
+}
+
+// locateAt is Locate for one piece.
+func (c *Cache) locateAt(p *Place, text []byte, start, end uint32) {
+	n := end - start
+	if int(start)+windowBytes > len(text) {
+		*p = c.locate(text[start:end])
+		return
+	}
+	window := text[start : start+windowBytes]
+	if n > shortBytes {
+		*p = c.locateMore(window, text[start:end])
+		return
+	}
+	m := &keyMasks[n]
+	low := binary.LittleEndian.Uint64(window) & m[0]
+	high := binary.LittleEndian.Uint64(window[8:])&m[1] | uint64(n)<<56
+	*p = Place{low, high, mix(low^hashSeed1, high^hashSeed2) >> c.shortShift}
 }
 
 // locate finds the place of one piece, and reads nothing behind it.
@@ -137,7 +174,7 @@ func (c *Cache) locateMore(window, piece []byte) Place {
 	if n <= middleBytes {
 		k := middleKey(window, n)
 		hash := mix(mix(k[0]^hashSeed1, k[1]^hashSeed2)^k[2], k[3]^hashSeed2)
-		return Place{hash, middleMark | n, hash >> c.middleShift}
+		return Place{hash, middleMark | n, hash >> c.shortShift >> 1}
 	}
 	if n > MaxPieceBytes { // none has this key
 		return Place{high: longMark | n}
@@ -165,21 +202,35 @@ func middleKey(window []byte, n uint64) [4]uint64 {
 // Append appends the ids of the pieces of a batch, up to the first that the cache does not hold, each & keep. It returns how many pieces these
 // were. It may write to dst behind what it returns, up to the capacity.
 func (c *Cache) Append(dst []uint32, places []Place, text []byte, starts, ends []uint32, keep uint32) ([]uint32, int) {
+	for i := 0; ; {
+		dst = slices.Grow(dst, (shortIDs+1)*(len(places)-i)+copyIDs)
+		end := len(places)
+		if c.tier >= simd.AVX2 && i < end {
+			found, n := appendNative(dst, places[i:], text, starts[i:], &c.lines, keep)
+			dst = dst[:n]
+			i += found
+			end = min(i+1, end) // that asks for more
+		}
+		found := 0
+		dst, found = c.appendPortable(dst, places[i:end], text, starts[i:], ends[i:], keep)
+		if i += found; i < end || i == len(places) {
+			return dst, i
+		}
+	}
+}
+
+func (c *Cache) appendPortable(dst []uint32, places []Place, text []byte, starts, ends []uint32, keep uint32) ([]uint32, int) {
 	n := len(dst)
-	dst = slices.Grow(dst, (shortIDs+1)*len(places))
 	room := dst[:cap(dst)]
 	for i := range places {
 		p := &places[i]
+		room = growRoom(room, n, shortIDs)
 		if p.high >= middleMark {
 			ids, ok := c.findMore(p, text[starts[i]:ends[i]])
 			if !ok {
 				return room[:n], i
 			}
-			room = growRoom(room, n, len(ids)+(shortIDs+1)*(len(places)-i))
-			for k, id := range ids {
-				room[n+k] = id & keep
-			}
-			n += len(ids)
+			room, n = c.putIDs(room, n, ids, keep)
 			continue
 		}
 		line := &c.short[p.line]
@@ -190,11 +241,7 @@ func (c *Cache) Append(dst []uint32, places []Place, text []byte, starts, ends [
 			}
 		}
 		if s.count > shortIDs {
-			room = growRoom(room, n, int(s.count)+(shortIDs+1)*(len(places)-i))
-			for k, id := range c.ids[s.ids[0]:][:s.count] {
-				room[n+k] = id & keep
-			}
-			n += int(s.count)
+			room, n = c.putIDs(room, n, c.ids[s.ids[0]:][:s.count], keep)
 			continue
 		}
 		to := (*[shortIDs]uint32)(room[n:])
@@ -202,6 +249,15 @@ func (c *Cache) Append(dst []uint32, places []Place, text []byte, starts, ends [
 		n += int(s.count)
 	}
 	return room[:n], len(places)
+}
+
+// putIDs puts ids behind n.
+func (c *Cache) putIDs(room []uint32, n int, ids []uint32, keep uint32) ([]uint32, int) {
+	room = growRoom(room, n, len(ids))
+	for k, id := range ids {
+		room[n+k] = id & keep
+	}
+	return room, n + len(ids)
 }
 
 // growRoom returns room for more ids behind n.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"testing"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/simd"
 )
 
 // wanted returns what a piece is given for ids: a few that depend on its bytes.
@@ -78,15 +80,27 @@ func noise(n int) []byte {
 	return b[:n]
 }
 
+// eachTier returns a cache of each tier that this processor has.
+func eachTier(size int) []*Cache {
+	var all []*Cache
+	for tier := simd.Portable; tier <= simd.Active(); tier++ {
+		c := New(size)
+		c.tier = tier
+		all = append(all, c)
+	}
+	return all
+}
+
 func TestCache(t *testing.T) {
 	text := noise(40000)
 	lengths := []byte{0, 1, 2, 3, 14, 15, 16, 17, 30, 31, 32, 33, 63, 127, 4, 4, 5, 3, 8}
 	for _, size := range []int{MinBytes, 1 << 14, 1 << 20} {
-		c := New(size)
-		for range 2 {
-			check(t, c, text, lengths, 1<<31-1)
-			check(t, c, text[:1000], nil, 1<<32-1)
-			check(t, c, text[:31], []byte{2}, 1<<32-1)
+		for _, c := range eachTier(size) {
+			for range 2 {
+				check(t, c, text, lengths, 1<<31-1)
+				check(t, c, text[:1000], nil, 1<<32-1)
+				check(t, c, text[:31], []byte{2}, 1<<32-1)
+			}
 		}
 	}
 	if New(MinBytes-1) != nil {
@@ -98,8 +112,9 @@ func FuzzCache(f *testing.F) {
 	f.Add([]byte("the cat and the cat and the catalogue"), []byte{3, 0, 3, 0})
 	f.Add(noise(300), []byte{16, 32, 15, 31})
 	f.Fuzz(func(t *testing.T, text, lengths []byte) {
-		c := New(MinBytes)
-		check(t, c, text, lengths, 1<<31-1)
-		check(t, c, text, lengths, 1<<32-1)
+		for _, c := range eachTier(MinBytes) {
+			check(t, c, text, lengths, 1<<31-1)
+			check(t, c, text, lengths, 1<<32-1)
+		}
 	})
 }
