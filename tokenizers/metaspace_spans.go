@@ -2,12 +2,13 @@ package tokenizers
 
 import "unicode/utf8"
 
-// metaspaceSpans finds where the tokens of a metaspacePlan come from. In a piece of plain characters, with one space before them, a token stands for as many bytes
+// metaspaceSpans finds where the tokens of a metaspacePlan come from. In a piece of plain characters, with white space before them, a token stands for as many bytes
 // as it has, where the visible space counts as the one that it shows. Other pieces take the way through the parts.
 type metaspaceSpans struct {
 	*metaspacePlan
 	plain  [utf8.RuneSelf]bool // the normalizer leaves the character alone, but for its case, and it is no space
 	length []uint16            // by id, in bytes of plain text; 0 where that is not known
+	joins  bool                // runs of white space become one, which stands for the last of them
 }
 
 func newMetaspaceSpans(t *Tokenizer, p *metaspacePlan) spanner {
@@ -21,6 +22,7 @@ func newMetaspaceSpans(t *Tokenizer, p *metaspacePlan) spanner {
 		now := p.chain.normalize([]byte{byte(b)}, &scratch)
 		s.plain[b] = p.kinds[b]&both == both && len(now) == 1 && (now[0] == byte(b) || now[0]|0x20 == byte(b)|0x20 && now[0] >= 'A')
 	}
+	s.joins = s.joinsSpaces()
 	for id := range s.length {
 		token, _ := t.model.token(uint32(id))
 		s.length[id] = s.plainLength(token)
@@ -31,6 +33,31 @@ func newMetaspaceSpans(t *Tokenizer, p *metaspacePlan) spanner {
 		}
 	}
 	return s
+}
+
+// opens tells whether b becomes a space. A carriage return is left out, since it and a line feed may become one together.
+func (s *metaspaceSpans) opens(b byte) bool {
+	return b < utf8.RuneSelf && b != '\r' && s.kinds[b]&opensPiece != 0
+}
+
+// joinsSpaces tries all pairs of characters that become spaces.
+func (s *metaspaceSpans) joinsSpaces() bool {
+	var scratch normalizerScratch
+	for a := range byte(utf8.RuneSelf) {
+		for b := range byte(utf8.RuneSelf) {
+			if !s.opens(a) || !s.opens(b) {
+				continue
+			}
+			now := s.chain.normalize([]byte{'a', a, b, 'a'}, &scratch)
+			if len(now) < 2 {
+				return false
+			}
+			if between := string(now[1 : len(now)-1]); between != " " && between != s.space.replacement {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // standIns returns the tokens that stand for text other than their own, such as the unknown token.
@@ -76,9 +103,10 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 		return
 	}
 	for place := 0; place < len(text); {
-		n, tokens := s.plainPiece(text[place:]), 0
+		spaces, n := s.plainPiece(text[place:])
+		tokens := 0
 		if n > 0 {
-			tokens = s.locatePlain(e, text[place:place+n], at+place, ids)
+			tokens = s.locatePlain(e, spaces, n, at+place, ids)
 		}
 		if tokens == 0 {
 			n = s.piece(text[place:])
@@ -113,43 +141,46 @@ func (s *metaspaceSpans) startsAligned(text []byte) bool {
 	return !ok || len(to) > 0
 }
 
-// plainPiece returns the length of the piece that text begins with if it is a word of plain characters, with a space before it or not, and 0 otherwise.
-func (s *metaspaceSpans) plainPiece(text []byte) int {
-	n := 0
-	if text[0] == ' ' && s.kinds[' ']&opensPiece != 0 {
-		n = 1
+// plainPiece returns the length of the piece that text begins with if it is a word of plain characters, and of the white space before it; n is 0 for other pieces.
+func (s *metaspaceSpans) plainPiece(text []byte) (spaces, n int) {
+	for n < len(text) && s.opens(text[n]) {
+		n++
 	}
-	start := n
+	if spaces = n; spaces > 1 && !s.joins {
+		return 0, 0
+	}
 	for n < len(text) && text[n] < utf8.RuneSelf && s.plain[text[n]] {
 		n++
 	}
-	if n == start || n < len(text) && !(s.kinds[text[n]]&opensPiece != 0 && s.cutsBefore(text, n)) {
-		return 0
+	if n == spaces || n < len(text) && !(s.kinds[text[n]]&opensPiece != 0 && s.cutsBefore(text, n)) {
+		return 0, 0
 	}
-	return n
+	return spaces, n
 }
 
 // locatePlain adds where the tokens of a plain piece come from, the first of ids. It returns how many these are, or 0 where that can't be told.
-func (s *metaspaceSpans) locatePlain(e *Encoder, piece []byte, at int, ids []uint32) int {
+func (s *metaspaceSpans) locatePlain(e *Encoder, spaces, n, at int, ids []uint32) int {
 	l := &e.locator
-	first, start := len(l.spans), 0 // where the next token begins; -1 for a prefix, which stands for the first character
-	spaced := piece[0] == ' '
-	if spaced && s.dropsSpaces {
-		piece, at = piece[1:], at+1
+	begin, end := at+max(0, spaces-1), at+n // of what the tokens stand for
+	prefix := spaces == 0 && s.space.prepend != prependNever
+	if spaces > 0 && s.dropsSpaces {
+		begin++
+		prefix = s.space.prepend == prependAlways
 	}
-	if !spaced && s.space.prepend != prependNever || spaced && s.dropsSpaces && s.space.prepend == prependAlways {
-		start = -1
+	place := begin
+	if prefix { // which stands for the first character
+		place--
 	}
-	i := 0
-	for ; i < len(ids) && start < len(piece) && (i == 0 || ids[i]&startsWord == 0); i++ {
+	first, i := len(l.spans), 0
+	for ; i < len(ids) && place < end && (i == 0 || ids[i]&startsWord == 0); i++ {
 		length := int(s.length[ids[i]&^startsWord])
 		if length == 0 {
 			break
 		}
-		l.spans = append(l.spans, [2]uint32{uint32(at + max(0, start)), uint32(at + max(start+length, 1))})
-		start += length
+		l.spans = append(l.spans, [2]uint32{uint32(max(begin, place)), uint32(max(begin+1, place+length))})
+		place += length
 	}
-	if start != len(piece) || i < len(ids) && ids[i]&startsWord == 0 {
+	if place != end || i < len(ids) && ids[i]&startsWord == 0 {
 		l.spans = l.spans[:first]
 		return 0
 	}
