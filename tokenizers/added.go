@@ -32,6 +32,7 @@ type addedTokens struct {
 	signs     addedSigns // of the tokens sought in normalized text
 	plain     addedSigns // of those that are not special
 
+	reaches    bool // a token sought in normalized text may have a part on each side of a cut, or depend on the other side
 	inReplaced bool // a token has a U+FFFD, and so may be found where the raw text is ill-formed
 }
 
@@ -100,6 +101,7 @@ func newAddedTokens(tokens []*addedToken, m model, n normalizer) (*addedTokens, 
 	}
 	a.raw.link()
 	a.normal.link()
+	a.reaches = a.reachOverCuts(n)
 	a.signs, a.plain = a.signsOf(n, false), a.signsOf(n, true)
 	return a, nil
 }

@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -54,6 +55,35 @@ func (a *addedTokens) absent(text []byte, specialIsText bool) bool {
 		}
 	}
 	return true
+}
+
+// reachOverCuts tells whether a token that is sought in text that n has normalized can reach over a place where a plan may be cut, before a space that no
+// white space stands before, or depends on what is on its other side.
+func (a *addedTokens) reachOverCuts(n normalizer) bool {
+	normal := func(s string) string {
+		if n == nil {
+			return s
+		}
+		return string(n.normalize(newText(s, true)).bytes)
+	}
+	space, first := strings.CutPrefix(normal("a a"), normal("a"))
+	space, last := strings.CutSuffix(space, "a")
+	if !first || !last || space == "" {
+		return true
+	}
+	for _, t := range a.byID {
+		if !t.normalized {
+			continue
+		}
+		if t.rstrip || t.singleWord && strings.HasPrefix(t.normal, space) {
+			return true
+		}
+		rest := strings.TrimLeft(t.normal, space)
+		if strings.Contains(rest, space) {
+			return true
+		}
+	}
+	return false
 }
 
 // marksMade marks the ASCII bytes that n makes of other characters. It returns false for a normalizer of which that is not known.

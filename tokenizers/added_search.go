@@ -155,11 +155,16 @@ type addedFinder struct {
 // find cuts text at the tokens of a search, the leftmost first and the longest of these. With specialIsText, special tokens are passed over. What it returns
 // holds until it is called again.
 func (f *addedFinder) find(a *addedTokens, s *addedSearch, text []byte, specialIsText bool) []found {
+	return f.findFrom(a, s, text, 0, 0, specialIsText)
+}
+
+// findFrom is find for the text from begin on, where none is sought before next. What lies before begin only says what a token stands beside.
+func (f *addedFinder) findFrom(a *addedTokens, s *addedSearch, text []byte, begin, next int, specialIsText bool) []found {
 	f.hits, f.parts = f.hits[:0], f.parts[:0]
 	if s.wanted(specialIsText) {
 		f.hits = s.appendHits(f.hits, text)
 	}
-	next, done, spaces := 0, 0, 0 // where the next token may begin; what is cut; where the last white space that was eaten ends
+	done, spaces := begin, 0 // what is cut; where the last white space that was eaten ends
 	for i := len(f.hits) - 1; i >= 0; i-- {
 		start := f.hits[i].start
 		if start < next {
@@ -190,4 +195,14 @@ func (f *addedFinder) find(a *addedTokens, s *addedSearch, text []byte, specialI
 		f.parts = append(f.parts, found{nil, done, len(text)})
 	}
 	return f.parts
+}
+
+// passed returns the place behind the tokens that begin before place, whether they counted or not, where the text from next on was searched.
+func (f *addedFinder) passed(a *addedTokens, next, place int) int {
+	for i := len(f.hits) - 1; i >= 0 && f.hits[i].start < place; i-- {
+		if h := f.hits[i]; h.start >= next {
+			next = h.start + len(a.byID[h.id].normal)
+		}
+	}
+	return max(next, place)
 }

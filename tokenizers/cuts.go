@@ -21,8 +21,10 @@ func (p *byteBPE) cutsAt(text []byte, i int) bool {
 	return charClasses().of(r)&isSpace == 0
 }
 
-// White space parts pieces, and nothing that stands before it changes what is behind it.
-func (p *bertPlan) cutsAt(_ []byte, i int) bool { return i > 0 }
+// White space parts pieces, and nothing that stands before it changes what is behind it. A visible character before it stays there.
+func (p *bertPlan) cutsAt(text []byte, i int) bool {
+	return i > 0 && text[i-1] > ' ' && text[i-1] < 0x7F
+}
 
 // A piece that begins with a space gets no prefix.
 func (p *metaspacePlan) cutsAt(text []byte, i int) bool {
@@ -41,4 +43,21 @@ func (t *Tokenizer) lastCut(text []byte, limit int) int {
 		}
 	}
 	return 0
+}
+
+// cutNear returns the last place of text up to limit at which it may be cut, or else the first behind that, or its length.
+func (t *Tokenizer) cutNear(text []byte, limit int) int {
+	if len(text) <= limit {
+		return len(text)
+	}
+	if n := t.lastCut(text, limit); n > 0 {
+		return n
+	}
+	plan, ok := t.plan.(cuttable)
+	for i := limit + 1; ok && i < len(text); i++ {
+		if text[i] == ' ' && plan.cutsAt(text, i) {
+			return i
+		}
+	}
+	return len(text)
 }
