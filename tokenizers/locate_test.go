@@ -2,6 +2,7 @@ package tokenizers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -176,25 +177,13 @@ func TestLocatedEqualsParts(t *testing.T) {
 }
 
 func FuzzLocated(f *testing.F) {
-	for _, text := range slices.Concat(roughtext.Lines(560)[500:], invalidTexts, locatedTexts) {
-		f.Add(text)
+	all := cutTokenizers(f)
+	names := slices.Sorted(maps.Keys(all))
+	for i, text := range slices.Concat(roughtext.Lines(560)[500:], invalidTexts, locatedTexts) {
+		f.Add(text, uint8(i))
 	}
-	type fuzzed struct {
-		name string
-		tok  *Tokenizer
-		e    *Encoder
-	}
-	var all []fuzzed
-	for _, name := range testTokenizers {
-		tok := loadNamed(f, name+".tokenizer.json")
-		all = append(all, fuzzed{name, tok, tok.NewEncoder(1 << 16)})
-	}
-	for name, tok := range addedVariants(f) {
-		all = append(all, fuzzed{name, tok, tok.NewEncoder(1 << 16)})
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, one := range all {
-			checkLocated(t, one.name, one.tok, one.e, text)
-		}
+	f.Fuzz(func(t *testing.T, text string, which uint8) {
+		name := names[int(which)%len(names)]
+		checkLocated(t, name, all[name], all[name].NewEncoder(1<<13), text)
 	})
 }

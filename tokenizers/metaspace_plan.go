@@ -345,4 +345,3 @@ type sentenceScratch struct {
 }
 
 func (s *sentenceScratch) size() int { return s.normalizer.size() + cap(s.valid) + cap(s.shown) }
-
