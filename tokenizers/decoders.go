@@ -11,7 +11,11 @@ type decoderSequence []decoder
 
 func loadDecoderSequence(f *fields) (decoder, error) {
 	parts, err := readParts(f, "decoders", loadDecoder)
-	return decoderSequence(parts), err
+	s := decoderSequence(parts)
+	if err == nil {
+		err = checkGrowth("decoders", decoderGrowth(s))
+	}
+	return s, err
 }
 
 func loadDecoder(r *jsonReader) (decoder, error) { return loadPart(r, decoders) }
@@ -22,8 +26,6 @@ func (s decoderSequence) decode(tokens []string) []string {
 	}
 	return tokens
 }
-
-func loadReplaceDecoder(f *fields) (decoder, error) { return readReplace(f) }
 
 // fuse makes all tokens one.
 type fuse struct{}

@@ -15,7 +15,7 @@ import (
 
 var testTokenizers = []string{
 	"bpe", "bpe_roberta", "bpe_unknown_fused", "bpe_one_word", "bpe_dropped", "bpe_characters", "bpe_normalized",
-	"bpe_shown", "wordpiece", "wordpiece_accents", "wordpiece_cased_marks", "wordpiece_raw",
+	"bpe_shown", "bpe_clip", "wordpiece", "wordpiece_accents", "wordpiece_cased_marks", "wordpiece_raw",
 	"unigram", "unigram_bytes", "unigram_whole", "unigram_prepend", "word_level",
 }
 

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,4 +151,57 @@ func (c *layoutCase) run(tok *Tokenizer, texts []string) (string, error) {
 		}
 	}
 	return layoutDigest(encodings, used, tok.postProcessor != nil), nil
+}
+
+// Whatever the settings, an encoding is not longer than asked for, and between its windows nothing is lost or made up.
+func FuzzLayout(f *testing.F) {
+	f.Add("abcdefghij", "uvwxyz", uint8(9), uint8(1), uint8(0), uint8(4), true, true)
+	f.Add("abc", "", uint8(4), uint8(0), uint8(2), uint8(0), false, false)
+	tok := letters(f, "") // every character is a word and a token
+	f.Fuzz(func(t *testing.T, first, second string, most, stride, strategy, multiple uint8, special, left bool) {
+		if len(first)+len(second) > 200 {
+			return
+		}
+		plain, err := tok.EncodePair(first, second, EncodeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := tok.EncodePair(first, second, EncodeOptions{
+			AddSpecial: special,
+			Truncate:   &Truncation{MaxTokens: int(most), Stride: int(stride), Strategy: TruncationStrategy(strategy % 3), Left: left, Overflow: true},
+			Pad:        &Padding{MultipleOf: int(multiple), Left: left, Token: "[PAD]"},
+		})
+		if err != nil {
+			return
+		}
+		begins := []int{0, len(plain.IDs)} // where each text begins in plain
+		for begins[1] > 0 && plain.SequenceIDs[begins[1]-1] == 1 {
+			begins[1]--
+		}
+		seen := make([]bool, len(plain.IDs))
+		for _, w := range append([]Encoding{e}, e.Overflowing...) {
+			for i, s := range w.SequenceIDs {
+				if s < 0 {
+					continue
+				}
+				at := begins[s] + w.WordIDs[i]
+				seen[at] = true
+				if w.IDs[i] != plain.IDs[at] || w.Offsets[i] != plain.Offsets[at] || !w.AttentionMask[i] || w.SpecialMask[i] {
+					t.Fatalf("token %d is not token %d of the texts: %+v", i, at, w)
+				}
+			}
+		}
+		if slices.Contains(seen, false) {
+			t.Errorf("token %d is in no window", slices.Index(seen, false))
+		}
+		tokens := 0
+		for _, attended := range e.AttentionMask {
+			if attended {
+				tokens++
+			}
+		}
+		if tokens > int(most) || multiple > 0 && len(e.IDs)%int(multiple) > 0 {
+			t.Errorf("%d tokens, padded to %d: want at most %d and a multiple of %d", tokens, len(e.IDs), most, multiple)
+		}
+	})
 }

@@ -22,6 +22,9 @@ func loadTemplate(f *fields) (postProcessor, error) {
 	specials := map[string]*specialPiece{}
 	f.get("special_tokens", true, func(r *jsonReader) error {
 		return r.object(func(key string) error {
+			if specials[key] != nil {
+				return errors.New("given twice")
+			}
 			piece, err := readTemplateSpecial(r)
 			specials[key] = piece
 			return err
@@ -71,7 +74,11 @@ func readTemplate(r *jsonReader, specials map[string]*specialPiece, sequences in
 	var pieces []templatePiece
 	size := 0
 	err := r.array(func(int) error {
-		return r.object(func(kind string) error {
+		kinds := 0
+		err := r.object(func(kind string) error {
+			if kinds++; kinds > 1 {
+				return errors.New("a piece is one SpecialToken or one Sequence")
+			}
 			raw, err := r.raw()
 			if err != nil {
 				return err
@@ -103,6 +110,10 @@ func readTemplate(r *jsonReader, specials map[string]*specialPiece, sequences in
 			pieces = append(pieces, p)
 			return nil
 		})
+		if err == nil && kinds == 0 {
+			err = errors.New("expected SpecialToken, or Sequence A or B")
+		}
+		return err
 	})
 	return pieces, err
 }

@@ -197,16 +197,16 @@ func (t *Truncation) cutOne(e *Encoding, length int) error {
 	return nil
 }
 
-// window returns tokens begin to end. Post-processors change offsets and type ids in place, so windows that overlap don't share these.
+// window returns a copy of tokens begin to end.
 func (e *Encoding) window(begin, end int) Encoding {
 	return Encoding{
-		IDs:         e.IDs[begin:end:end],
-		Tokens:      e.Tokens[begin:end:end],
+		IDs:         slices.Clone(e.IDs[begin:end]),
+		Tokens:      slices.Clone(e.Tokens[begin:end]),
 		Offsets:     slices.Clone(e.Offsets[begin:end]),
 		TypeIDs:     slices.Clone(e.TypeIDs[begin:end]),
-		WordIDs:     e.WordIDs[begin:end:end],
-		SequenceIDs: e.SequenceIDs[begin:end:end],
-		SpecialMask: e.SpecialMask[begin:end:end],
+		WordIDs:     slices.Clone(e.WordIDs[begin:end]),
+		SequenceIDs: slices.Clone(e.SequenceIDs[begin:end]),
+		SpecialMask: slices.Clone(e.SpecialMask[begin:end]),
 		text:        e.text,
 	}
 }
