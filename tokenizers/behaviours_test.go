@@ -5,6 +5,8 @@ import (
 	"maps"
 	"os"
 	"testing"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
 
 type recordedBehaviours struct {
@@ -95,7 +97,7 @@ func TestReferenceBehaviours(t *testing.T) {
 				same(t, text+": pair offsets", pair.Offsets, want.Pair.Offsets)
 				plain := encode(t, tok, text, EncodeOptions{SpecialIsText: true})
 				same(t, text+": special tokens as text", plain.Tokens, want.Plain)
-				same(t, text+": ids of the encoder", tok.NewEncoder(minCacheBytes).AppendIDs(nil, []byte(text)), plain.IDs)
+				same(t, text+": ids of the encoder", tok.NewEncoder(wordcache.MinBytes).AppendIDs(nil, []byte(text)), plain.IDs)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func (p *bertPlan) cutsAt(text []byte, i int) bool {
 
 // A piece that begins with a space gets no prefix.
 func (p *metaspacePlan) cutsAt(text []byte, i int) bool {
-	return !p.wholeText && p.kinds[text[i]]&opensPiece != 0 && p.cutsBefore(text, i)
+	return !p.wholeText && p.kinds()[text[i]]&opensPiece != 0 && p.cutsBefore(text, i)
 }
 
 // lastCut returns the last place of text, at which it may be cut, up to limit, or 0 where there is none. The bytes behind limit may decide.

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// doubleArray is a trie over the bytes of scored pieces, in one array: the child of a node by byte c lies where the node's base says, exclusive or c
-// (Aoe 1989, in the form of darts-clone). A step is one load from 16 bytes that hold all there is to know about a node.
+// doubleArray is a trie over the bytes of pieces, in one array: the child of a node by byte c lies where the node's base says, exclusive or c
+// (Aoe 1989, in the form of darts-clone). A step is one load of 8 bytes.
 type doubleArray struct {
 	units []pieceUnit // blocks of 256; the first block is empty, so that the base 0 of a leaf leads nowhere
 	root  uint32      // the base of the root
@@ -15,9 +15,8 @@ type doubleArray struct {
 
 // pieceUnit is a node: who may step there, where its own children are, and the piece that ends there.
 type pieceUnit struct {
-	base  uint32
-	mark  uint32 // the byte that leads there << labelShift + the id of the piece, or noPiece
-	score float64
+	base uint32
+	mark uint32 // the byte that leads there << labelShift + the id of the piece, or noPiece
 }
 
 const (
@@ -28,7 +27,7 @@ const (
 )
 
 // newDoubleArray returns the trie of pieces, which are distinct; the place of a piece is its id. Empty pieces are left out.
-func newDoubleArray(pieces []string, scores []float64) *doubleArray {
+func newDoubleArray(pieces []string) *doubleArray {
 	ids := make([]uint32, 0, len(pieces))
 	for id, piece := range pieces {
 		if piece != "" {
@@ -53,7 +52,6 @@ func newDoubleArray(pieces []string, scores []float64) *doubleArray {
 		unit := &l.d.units[s.unit]
 		if len(s.ids) > 0 && len(pieces[s.ids[0]]) == s.depth {
 			unit.mark = unit.mark>>labelShift<<labelShift | s.ids[0]
-			unit.score = scores[s.ids[0]]
 			s.ids = s.ids[1:]
 		}
 		if len(s.ids) == 0 {
@@ -77,6 +75,12 @@ func newDoubleArray(pieces []string, scores []float64) *doubleArray {
 	l.d.root = l.d.units[0].base
 	l.d.units[0] = pieceUnit{mark: freeUnit}
 	return l.d
+}
+
+// step returns the node that b leads to from a node with a base, if there is one.
+func (d *doubleArray) step(base uint32, b byte) (pieceUnit, bool) {
+	unit := d.units[base^uint32(b)]
+	return unit, unit.mark>>labelShift == uint32(b)
 }
 
 // arrayLayout finds places for the children of nodes.

@@ -1,6 +1,5 @@
 package tokenizers
 
-
 // The maps between the characters, words and tokens of an Encoding, as Hugging Face tokenizers gives them (char_to_token and the like). sequence says which of
 // the texts is meant, 0 or 1. Places of a text are in the unit of Offsets. Where there is no answer ok is false.
 

@@ -46,7 +46,7 @@ func TestReferenceMaps(t *testing.T) {
 		e = batch[0]
 		for i, s := range e.SequenceIDs {
 			if s >= 0 {
-				e.Offsets[i] = RuneOffsets(texts[s], e.Offsets[i : i+1])[0]
+				e.Offsets[i] = RuneOffsets(texts[s], e.Offsets[i:i+1])[0]
 			}
 		}
 		check := func(what string, want, got any, ok bool) {

@@ -77,7 +77,7 @@ func (c *cutter) walk() int {
 			}
 			base = unit.base
 			if id := unit.mark & noPiece; id != noPiece {
-				paths[i+1].improve(score+unit.score, id, i+1)
+				paths[i+1].improve(score+u.scores[id], id, i+1)
 				last = i + 1
 				single = single || last == size
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/internal/roughtext"
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 )
 
 // byParts returns what the parts make of a text, with startsWord on the first id of each word.
@@ -178,13 +179,16 @@ func TestMetaspacePlanCuts(t *testing.T) {
 		{"a \u0301b", "a \u0301b"},
 		{"a\u00a0 b", "a\u00a0 b"},
 	}
-	plan := withParts(t, "unigram.tokenizer.json", sequenceOf("Sequence", "normalizers", "CHARSMAP", collapse), alwaysMetaspace).plan.(*metaspacePlan)
+	scanner := withParts(t, "unigram.tokenizer.json", sequenceOf("Sequence", "normalizers", "CHARSMAP", collapse), alwaysMetaspace).plan.(*metaspacePlan).scanner()
 	for _, test := range tests {
 		var pieces [][]byte
-		for text := []byte(test.text); len(text) > 0; {
-			n := plan.piece(text)
-			pieces = append(pieces, text[:n])
-			text = text[n:]
+		var ends [66]uint32
+		var s scan.State
+		scanner.Reset(&s, []byte(test.text))
+		at := uint32(0)
+		for _, end := range ends[:scanner.Cut(&s, ends[:])] {
+			pieces = append(pieces, []byte(test.text[at:end]))
+			at = end
 		}
 		if got := string(bytes.Join(pieces, []byte("|"))); got != test.want {
 			t.Errorf("%q is cut %q, want %q", test.text, got, test.want)

@@ -1,58 +1,67 @@
 package tokenizers
 
-import "unicode/utf8"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // metaspaceSpans finds where the tokens of a metaspacePlan come from. In a piece of plain characters, with white space before them, a token stands for as many bytes
 // as it has, where the visible space counts as the one that it shows. Other pieces take the way through the parts.
 type metaspaceSpans struct {
 	*metaspacePlan
-	plain  [utf8.RuneSelf]bool // the normalizer leaves the character alone, but for its case, and it is no space
-	length []uint16            // by id, in bytes of plain text; 0 where that is not known
-	joins  bool                // runs of white space become one, which stands for the last of them
+	tables func() *metaspaceTables // made when they are asked for first
+}
+
+type metaspaceTables struct {
+	opens  [256]bool // the byte becomes a space; of a carriage return that is not sure, since it and a line feed may become one together
+	plain  [256]bool // the normalizer leaves the byte alone, but for its case, and it is no space
+	joins  bool      // runs of white space become one, which stands for the last of them
+	length []uint16  // by id, in bytes of plain text; 0 where that is not known
 }
 
 func newMetaspaceSpans(t *Tokenizer, p *metaspacePlan) spanner {
 	if p.wholeText {
 		return nil
 	}
-	s := &metaspaceSpans{metaspacePlan: p, length: make([]uint16, t.model.limit())}
-	var scratch normalizerScratch
-	const both = closesPiece | alone
-	for b := range s.plain {
-		now := p.chain.normalize([]byte{byte(b)}, &scratch)
-		s.plain[b] = p.kinds[b]&both == both && len(now) == 1 && (now[0] == byte(b) || now[0]|0x20 == byte(b)|0x20 && now[0] >= 'A')
-	}
-	s.joins = s.joinsSpaces()
-	for id := range s.length {
-		token, _ := t.model.token(uint32(id))
-		s.length[id] = s.plainLength(token)
-	}
-	for _, id := range standIns(t.model) {
-		if int(id) < len(s.length) {
-			s.length[id] = 0
-		}
-	}
-	return s
+	return &metaspaceSpans{p, sync.OnceValue(func() *metaspaceTables { return p.newTables(t.model) })}
 }
 
-// opens tells whether b becomes a space. A carriage return is left out, since it and a line feed may become one together.
-func (s *metaspaceSpans) opens(b byte) bool {
-	return b < utf8.RuneSelf && b != '\r' && s.kinds[b]&opensPiece != 0
+func (p *metaspacePlan) newTables(m model) *metaspaceTables {
+	t := &metaspaceTables{length: make([]uint16, m.limit())}
+	var scratch normalizerScratch
+	const both = closesPiece | alone
+	kinds := p.kinds()
+	for b := range byte(utf8.RuneSelf) {
+		now := p.chain.normalize([]byte{b}, &scratch)
+		t.plain[b] = kinds[b]&both == both && len(now) == 1 && (now[0] == b || now[0]|0x20 == b|0x20 && now[0] >= 'A')
+		t.opens[b] = kinds[b]&opensPiece != 0 && b != '\r'
+	}
+	t.joins = p.joinsSpaces(&t.opens)
+	for id := range t.length {
+		token, _ := m.token(uint32(id))
+		t.length[id] = t.plainLength(token, p.space.replacement)
+	}
+	for _, id := range standIns(m) {
+		if int(id) < len(t.length) {
+			t.length[id] = 0
+		}
+	}
+	return t
 }
 
 // joinsSpaces tries all pairs of characters that become spaces.
-func (s *metaspaceSpans) joinsSpaces() bool {
+func (p *metaspacePlan) joinsSpaces(opens *[256]bool) bool {
 	var scratch normalizerScratch
 	for a := range byte(utf8.RuneSelf) {
 		for b := range byte(utf8.RuneSelf) {
-			if !s.opens(a) || !s.opens(b) {
+			if !opens[a] || !opens[b] {
 				continue
 			}
-			now := s.chain.normalize([]byte{'a', a, b, 'a'}, &scratch)
+			now := p.chain.normalize([]byte{'a', a, b, 'a'}, &scratch)
 			if len(now) < 2 {
 				return false
 			}
-			if between := string(now[1 : len(now)-1]); between != " " && between != s.space.replacement {
+			if between := string(now[1 : len(now)-1]); between != " " && between != p.space.replacement {
 				return false
 			}
 		}
@@ -82,13 +91,13 @@ func standIns(m model) []uint32 {
 }
 
 // plainLength returns the length of the plain text that a token stands for, or 0.
-func (s *metaspaceSpans) plainLength(token string) uint16 {
-	n, space := uint16(0), s.space.replacement
+func (t *metaspaceTables) plainLength(token, space string) uint16 {
+	n := uint16(0)
 	for ; token != ""; n++ {
 		switch {
 		case len(token) >= len(space) && token[:len(space)] == space:
 			token = token[len(space):]
-		case token[0] < utf8.RuneSelf && s.plain[token[0]]:
+		case t.plain[token[0]]:
 			token = token[1:]
 		default:
 			return 0
@@ -98,18 +107,19 @@ func (s *metaspaceSpans) plainLength(token string) uint16 {
 }
 
 func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
-	if !s.startsAligned(text) {
+	t := s.tables()
+	if !s.startsAligned(t, text) {
 		e.locateByParts(text, at)
 		return
 	}
 	for place := 0; place < len(text); {
-		spaces, n := s.plainPiece(text[place:])
+		spaces, n := s.plainPiece(t, text[place:])
 		tokens := 0
 		if n > 0 {
-			tokens = s.locatePlain(e, spaces, n, at+place, ids)
+			tokens = s.locatePlain(e, t, spaces, n, at+place, ids)
 		}
 		if tokens == 0 {
-			n = s.piece(text[place:])
+			n = s.pieceEnd(text[place:])
 			tokens = e.locateByParts(text[place:place+n], at+place)
 		}
 		place += n
@@ -117,12 +127,23 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	}
 }
 
+// pieceEnd returns the length of a piece that text begins with, or of several.
+func (s *metaspaceSpans) pieceEnd(text []byte) int {
+	kinds := s.kinds()
+	for i := 1; i < len(text); i++ {
+		if text[i] < utf8.RuneSelf && kinds[text[i]]&opensPiece != 0 && s.cutsBefore(text, i) {
+			return i
+		}
+	}
+	return len(text)
+}
+
 // startsAligned tells whether a charsmap surely leaves something of the first character: else the reference takes all the text behind it for other text.
-func (s *metaspaceSpans) startsAligned(text []byte) bool {
+func (s *metaspaceSpans) startsAligned(t *metaspaceTables, text []byte) bool {
 	if s.charsmapAt < 0 {
 		return true
 	}
-	aligned := func(b byte) bool { return b == ' ' || b < utf8.RuneSelf && s.plain[b] }
+	aligned := func(b byte) bool { return t.plain[b] || t.opens[b] }
 	if aligned(text[0]) && (len(text) == 1 || aligned(text[1])) {
 		return true
 	}
@@ -142,24 +163,24 @@ func (s *metaspaceSpans) startsAligned(text []byte) bool {
 }
 
 // plainPiece returns the length of the piece that text begins with if it is a word of plain characters, and of the white space before it; n is 0 for other pieces.
-func (s *metaspaceSpans) plainPiece(text []byte) (spaces, n int) {
-	for n < len(text) && s.opens(text[n]) {
+func (s *metaspaceSpans) plainPiece(t *metaspaceTables, text []byte) (spaces, n int) {
+	for n < len(text) && t.opens[text[n]] {
 		n++
 	}
-	if spaces = n; spaces > 1 && !s.joins {
+	if spaces = n; spaces > 1 && !t.joins {
 		return 0, 0
 	}
-	for n < len(text) && text[n] < utf8.RuneSelf && s.plain[text[n]] {
+	for n < len(text) && t.plain[text[n]] {
 		n++
 	}
-	if n == spaces || n < len(text) && !(s.kinds[text[n]]&opensPiece != 0 && s.cutsBefore(text, n)) {
+	if n == spaces || n < len(text) && !(t.opens[text[n]] && s.cutsBefore(text, n)) {
 		return 0, 0
 	}
 	return spaces, n
 }
 
 // locatePlain adds where the tokens of a plain piece come from, the first of ids. It returns how many these are, or 0 where that can't be told.
-func (s *metaspaceSpans) locatePlain(e *Encoder, spaces, n, at int, ids []uint32) int {
+func (s *metaspaceSpans) locatePlain(e *Encoder, t *metaspaceTables, spaces, n, at int, ids []uint32) int {
 	l := &e.locator
 	begin, end := at+max(0, spaces-1), at+n // of what the tokens stand for
 	prefix := spaces == 0 && s.space.prepend != prependNever
@@ -173,7 +194,7 @@ func (s *metaspaceSpans) locatePlain(e *Encoder, spaces, n, at int, ids []uint32
 	}
 	first, i := len(l.spans), 0
 	for ; i < len(ids) && place < end && (i == 0 || ids[i]&startsWord == 0); i++ {
-		length := int(s.length[ids[i]&^startsWord])
+		length := int(t.length[ids[i]&^startsWord])
 		if length == 0 {
 			break
 		}

@@ -41,7 +41,7 @@ func loadUnigram(f *fields) (model, error) {
 	if fallback {
 		u.setByteIDs()
 	}
-	u.pieces = newDoubleArray(u.tokens, u.scores)
+	u.pieces = newDoubleArray(u.tokens)
 	u.longest = utf8.UTFMax
 	for _, piece := range u.tokens {
 		u.longest = max(u.longest, len(piece))
