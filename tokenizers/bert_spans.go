@@ -10,7 +10,7 @@ import (
 type bertSpans struct {
 	*bertPlan
 	length []uint16          // of the token by id, in bytes
-	ascii  [256]bertByteKind // how the byte cuts
+	kinds  [256]bertByteKind // how the byte cuts
 }
 
 // bertByteKind says what becomes of an ASCII byte, which is itself in lower or upper case unless it is white space.
@@ -29,18 +29,18 @@ func newBertSpans(p *bertPlan) spanner {
 		token, _ := p.model.token(uint32(id))
 		s.length[id] = uint16(len(token)) // at most maxTokenBytes
 	}
-	for b := range s.ascii {
+	for b := range s.kinds {
 		c := charClass(0)
 		if b < utf8.RuneSelf {
 			c = p.class.of(rune(b))
 		}
 		switch {
 		case b >= utf8.RuneSelf, p.norm.cleanText && c&isRemoved != 0:
-			s.ascii[b] = bertOther
+			s.kinds[b] = bertOther
 		case c&isSpace != 0:
-			s.ascii[b] = bertSpace
+			s.kinds[b] = bertSpace
 		case c&isPunctuation != 0:
-			s.ascii[b] = bertAlone
+			s.kinds[b] = bertAlone
 		}
 	}
 	return s
@@ -87,13 +87,13 @@ func (s *bertSpans) plainBytes(text []byte) int {
 			continue
 		}
 		for k, b := range text[i : i+8] {
-			if s.ascii[b] == bertOther {
+			if s.kinds[b] == bertOther {
 				return i + k
 			}
 		}
 	}
 	for ; i < len(text); i++ {
-		if s.ascii[text[i]] == bertOther {
+		if s.kinds[text[i]] == bertOther {
 			break
 		}
 	}
@@ -104,14 +104,14 @@ func (s *bertSpans) plainBytes(text []byte) int {
 func (w *bertWalk) plain() {
 	limit := w.plainEnd
 	if limit < len(w.text) {
-		for limit > w.place && w.ascii[w.text[limit-1]] == bertInner {
+		for limit > w.place && w.kinds[w.text[limit-1]] == bertInner {
 			limit--
 		}
 	}
 	text, ids, spans := w.text, w.ids, w.spans
 	place, done := w.place, w.done
 	for done < len(ids) {
-		for place < limit && w.ascii[text[place]] == bertSpace {
+		for place < limit && w.kinds[text[place]] == bertSpace {
 			place++
 		}
 		if place == limit {
@@ -120,8 +120,8 @@ func (w *bertWalk) plain() {
 		id := ids[done] &^ startsWord
 		end := place + int(w.length[id])
 		if id == w.model.unknown && w.single(done) {
-			if end = place + 1; w.ascii[text[place]] == bertInner {
-				for end < limit && w.ascii[text[end]] == bertInner {
+			if end = place + 1; w.kinds[text[place]] == bertInner {
+				for end < limit && w.kinds[text[end]] == bertInner {
 					end++
 				}
 			}

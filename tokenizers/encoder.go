@@ -217,6 +217,9 @@ func newPlan(t *Tokenizer) fusedPlan {
 		}
 	case *wordPiece:
 		n, ok := t.normalizer.(*bertNormalizer)
+		if t.normalizer == nil {
+			n, ok = &bertNormalizer{}, true
+		}
 		if _, split := t.preTokenizer.(bertPreTokenizer); split && ok {
 			return newBertPlan(n, m)
 		}

@@ -72,21 +72,24 @@ func (p *replace) normalize(t text) text {
 	return out
 }
 
-func (p *replace) decode(tokens []string) []string {
-	for i, token := range tokens {
-		var out []byte
-		rest := []byte(token)
-		for len(rest) > 0 {
-			start, end := p.find(rest)
-			out = append(out, rest[:start]...)
-			if start < end {
-				out = append(out, p.content...)
-			}
-			rest = rest[end:]
-		}
-		tokens[i] = string(out)
+func (p *replace) decode(tokens []string) []string { return decodePieces(p, tokens) }
+
+func (p *replace) piece(token string, _, _ bool) string {
+	rest := []byte(token)
+	start, end := p.find(rest)
+	if start == len(rest) {
+		return token
 	}
-	return tokens
+	var out []byte
+	for len(rest) > 0 {
+		out = append(out, rest[:start]...)
+		if start < end {
+			out = append(out, p.content...)
+		}
+		rest = rest[end:]
+		start, end = p.find(rest)
+	}
+	return string(out)
 }
 
 // newReplacer takes a string or a regular expression. Of the latter, plain text and one character repeated are sought without the engine.

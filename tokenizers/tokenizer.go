@@ -30,6 +30,7 @@ type Tokenizer struct {
 	trims         []offsetTrim
 	margins       func() []margin // white space of the tokens, by id; made when it is asked for first
 	sequencers    sync.Pool
+	decodeTable   func() *decodeTable
 }
 
 // The parts of a tokenizer, one job each. All are read-only, and none fails once it is loaded.
@@ -140,6 +141,7 @@ func load(data []byte) (*Tokenizer, error) {
 	}
 	t.trims = trimsOf(t.postProcessor)
 	t.margins = sync.OnceValue(t.newMargins)
+	t.decodeTable = sync.OnceValue(func() *decodeTable { return newDecodeTable(t) })
 	if err := t.check(); err != nil {
 		return nil, err
 	}

@@ -65,15 +65,7 @@ func NewTable(class func(rune) Class) *Table {
 	for _, b := range "/\r\n" {
 		t.ascii[b] |= breaks
 	}
-	for b := range t.spread {
-		if b >= utf8.RuneSelf {
-			t.spread[b] = 1 << (8 * wideMask)
-			continue
-		}
-		for k := range wideMask {
-			t.spread[b] |= uint64(t.ascii[b]>>k&1) << (8 * k)
-		}
-	}
+	t.spreadASCII()
 	return t
 }
 
@@ -83,6 +75,19 @@ func (t *Table) at(text []byte) (Class, int) {
 		return t.ascii[b], 1
 	}
 	return t.wide(text)
+}
+
+// spreadASCII fills in spread.
+func (t *Table) spreadASCII() {
+	for b := range t.spread {
+		if b >= utf8.RuneSelf {
+			t.spread[b] = 1 << (8 * wideMask)
+			continue
+		}
+		for k := range wideMask {
+			t.spread[b] |= uint64(t.ascii[b]>>k&1) << (8 * k)
+		}
+	}
 }
 
 // wide returns the class and the length of the character at the start of text, which is not ASCII. What is not well-formed is one byte of U+FFFD.
