@@ -19,7 +19,7 @@ type spacedBPE struct {
 	mark    string // what a space becomes
 	prefix  spacePrefix
 	charIDs *charTable
-	scanner *scan.Spaces // nil: the text is not cut
+	scanner *scan.Spaces   // nil: the text is not cut
 	joined  func() pairSet // symbols that a merge may join
 }
 
