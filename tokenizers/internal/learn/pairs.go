@@ -99,6 +99,9 @@ func (l *Pairs) ID(token string) (uint32, bool) {
 	return id, ok
 }
 
+// Tokens returns the number of tokens so far.
+func (l *Pairs) Tokens() int { return len(l.tokens) }
+
 // Add takes a word, as ids of the first tokens, that occurs count times. Words must come in an order that does not depend on chance.
 func (l *Pairs) Add(word []uint32, count int64) error {
 	if len(word) < 2 {
