@@ -50,11 +50,10 @@ type Unigram struct {
 }
 
 const (
-	parts            = 8   // of the words, summed up apart: the most workers of use
-	unknownPenalty   = 10  // what an unknown character scores below the worst piece
-	leastExpectation = 0.5 // a piece that is expected less often in all of the text is dropped
-	spare            = 1.1 // of the pieces to reach: pruning ends there, so that all characters find room
-	requiredStep     = 1e-4
+	parts            = 8    // of the words, summed up apart: the most workers of use
+	unknownPenalty   = 10   // what an unknown character scores below the worst piece
+	leastExpectation = 0.5  // a piece that is expected less often in all of the text is dropped
+	requiredStep     = 1e-4 // between the scores of characters that were dropped
 )
 
 // NewUnigram returns a learner without words.
@@ -93,7 +92,7 @@ func (u *Unigram) Learn() ([]Piece, error) {
 		return nil, err
 	}
 	u.setScores()
-	desired := int(float64(float64(u.o.VocabSize) * spare))
+	desired := u.o.VocabSize * 11 / 10 // room for characters that were dropped
 	for {
 		u.o.Progress(len(u.pieces))
 		for range u.o.SubIterations {
@@ -236,6 +235,7 @@ func (u *Unigram) prune(desired int) {
 	for _, n := range u.counts {
 		words += float64(n)
 	}
+	total := log(max(sum, 1))
 	type candidate struct {
 		id   uint32
 		loss float64
@@ -251,16 +251,14 @@ func (u *Unigram) prune(desired int) {
 		case p.length == 1 || !best:
 			kept = append(kept, id)
 		case used[id] > 0:
-			// Its occurrences fall to the pieces of the second best cut.
+			// Its occurrences fall to the pieces of the second best cut. The reference, as SentencePiece, adds to the sum what all pieces would get.
 			n := float64(used[id])
-			others := 0
-			l.eachPiece(p.length, func(uint32) { others++ })
-			totalThen := log(sum + float64(n*float64(others-1)))
+			totalThen := log(sum + float64(n*float64(len(u.pieces))))
 			then := 0.0
 			l.eachPiece(p.length, func(other uint32) {
 				then += log(n+float64(used[min(int(other), len(u.pieces))])) - totalThen
 			})
-			candidates = append(candidates, candidate{id, float64(n / words * (log(n) - log(sum) - then))})
+			candidates = append(candidates, candidate{id, float64(n / words * (log(n) - total - then))})
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.loss, a.loss) })
