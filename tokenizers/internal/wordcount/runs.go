@@ -39,6 +39,9 @@ func writeRun(store *Store, each func(func(word []byte, count int64) error) erro
 	if err != nil {
 		return "", err
 	}
+	if err := w.WriteByte(0); err != nil {
+		return "", err
+	}
 	return f.Name(), w.Flush()
 }
 
@@ -90,7 +93,7 @@ func openRun(path string) (*runReader, error) {
 
 func (r *runReader) next() error {
 	n, err := binary.ReadUvarint(r.in)
-	if err == io.EOF {
+	if err == nil && n == 0 {
 		return io.EOF
 	}
 	if err == nil {
@@ -100,6 +103,9 @@ func (r *runReader) next() error {
 	var count uint64
 	if err == nil {
 		count, err = binary.ReadUvarint(r.in)
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		return fmt.Errorf("read counted words: %w", err)

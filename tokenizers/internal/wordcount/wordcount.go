@@ -2,7 +2,7 @@
 // runs, which are merged in the end. What comes out, words in the order of their bytes with their counts, does not depend on how many counters shared
 // the work or how much memory they had.
 //
-// A run is a file of words in order, each as its length, its bytes and its count; the numbers are unsigned varints.
+// A run is a file of words in order, each as its length, its bytes and its count; the numbers are unsigned varints. A length of 0 ends it.
 package wordcount
 
 import (
