@@ -8,9 +8,9 @@ type byteBPE struct {
 	cutter         wordCutter  // nil: the text is one word
 	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
-	byteID         [256]uint32       // noID where the vocabulary lacks the byte
-	merges         *byteMerges       // of short words; nil where there is none
-	whole          map[string]uint32 // words that are taken whole, by their bytes; nil where none are
+	byteID         [256]uint32 // noID where the vocabulary lacks the byte
+	merges         *byteMerges // of short words; nil where there is none
+	whole          *wholeWords // that are not merged; nil where all are
 }
 
 // newByteBPE returns nil for a pre-tokenizer that has no plan.
@@ -38,12 +38,7 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 	}
 	p.merges = newByteMerges(&model.merges, p.byteID)
 	if model.ignoreMerges {
-		p.whole = map[string]uint32{}
-		for token, id := range model.ids {
-			if b, ok := shownBytes(token); ok {
-				p.whole[string(b)] = id
-			}
-		}
+		p.whole = newWholeWords(&model.vocabulary)
 	}
 	return p
 }
@@ -98,8 +93,10 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 }
 
 func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
-	if id, ok := p.whole[string(word)]; ok {
-		return append(dst, id|startsWord)
+	if p.whole != nil {
+		if id, ok := p.whole.id(word); ok {
+			return append(dst, id|startsWord)
+		}
 	}
 	start := len(dst)
 	if p.merges != nil && len(word) <= maxShortWord {
