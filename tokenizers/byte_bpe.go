@@ -8,8 +8,8 @@ type byteBPE struct {
 	cutter         wordCutter  // nil: the text is one word
 	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
-	byteID         [256]uint32       // noID where the vocabulary lacks the byte
-	whole          map[string]uint32 // words that are taken whole, by their bytes; nil where none are
+	byteID         [256]uint32 // noID where the vocabulary lacks the byte
+	whole          *wholeWords // nil where no words are taken whole
 }
 
 // newByteBPE returns nil for a pre-tokenizer that has no plan.
@@ -36,12 +36,7 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 		}
 	}
 	if model.ignoreMerges {
-		p.whole = map[string]uint32{}
-		for token, id := range model.ids {
-			if b, ok := shownBytes(token); ok {
-				p.whole[string(b)] = id
-			}
-		}
+		p.whole = newWholeWords(&model.vocabulary)
 	}
 	return p
 }
@@ -99,7 +94,7 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 const smallWord = 32
 
 func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
-	if id, ok := p.whole[string(word)]; ok {
+	if id, ok := p.whole.id(word); ok {
 		return append(dst, id|startsWord)
 	}
 	for _, b := range word {

@@ -69,6 +69,13 @@ func (b *byteLevel) split(dst []text, t text) []text {
 	return dst
 }
 
+// byteLevelNormalizer shows the bytes of the text as characters before it is cut.
+type byteLevelNormalizer struct{}
+
+func loadByteLevelNormalizer(f *fields) (normalizer, error) { return byteLevelNormalizer{}, f.err }
+
+func (byteLevelNormalizer) normalize(t text) text { return visible(t) }
+
 // visible returns the text with its bytes shown as characters.
 func visible(t text) text {
 	out := text{make([]byte, 0, len(t.bytes)*5/4), make([]span, 0, len(t.bytes)*5/4)}

@@ -12,7 +12,11 @@ type decoderSequence []decoder
 
 func loadDecoderSequence(f *fields) (decoder, error) {
 	parts, err := readParts(f, "decoders", loadDecoder)
-	return decoderSequence(parts), err
+	s := decoderSequence(parts)
+	if err == nil {
+		err = checkGrowth("decoders", decoderGrowth(s))
+	}
+	return s, err
 }
 
 func loadDecoder(r *jsonReader) (decoder, error) { return loadPart(r, decoders) }
@@ -23,8 +27,6 @@ func (s decoderSequence) decode(tokens []string) []string {
 	}
 	return tokens
 }
-
-func loadReplaceDecoder(f *fields) (decoder, error) { return readReplace(f) }
 
 // fuse makes all tokens one.
 type fuse struct{}

@@ -24,6 +24,8 @@ type Encoder struct {
 	tokens    []token
 	bytes     []byte
 	runes     []rune
+	sentence  sentenceScratch
+	symbols   []uint32 // of spacedBPE
 }
 
 // NewEncoder returns an encoder whose cache takes up to cacheBytes bytes of memory, all of it at once; less than 4 KiB means no cache. 8 MiB hold
@@ -69,14 +71,14 @@ func (e *Encoder) append(dst []uint32, text []byte, keep uint32) []uint32 {
 			e.unmark(dst[start:])
 		}
 		if e.scratchBytes() > maxScratchBytes {
-			e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
+			e.bytes, e.runes, e.tokens, e.symbols, e.merger, e.sentence = nil, nil, nil, nil, merger{}, sentenceScratch{}
 		}
 	}
 	return dst
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size() + 4*cap(e.symbols)
 }
 
 // appendByParts runs the text through the parts one by one. What the model makes of a word depends on the word alone, so the cache serves here too.
@@ -128,13 +130,15 @@ func newPlan(t *Tokenizer) fusedPlan {
 	if t.added.plainCount > 0 {
 		return nil
 	}
-	if p, ok := t.preTokenizer.(*metaspace); ok {
-		return newMetaspacePlan(t.normalizer, p)
-	}
 	switch m := t.model.(type) {
 	case *bpe:
+		if p := newSpacedBPE(t.normalizer, t.preTokenizer, m); p != nil {
+			return p
+		}
 		if t.normalizer == nil && m.prefix+m.suffix == "" {
-			return newByteBPE(t.preTokenizer, m)
+			if p := newByteBPE(t.preTokenizer, m); p != nil {
+				return p
+			}
 		}
 	case *wordPiece:
 		n, ok := t.normalizer.(*bertNormalizer)
@@ -145,5 +149,5 @@ func newPlan(t *Tokenizer) fusedPlan {
 			return newBertPlan(n, m)
 		}
 	}
-	return nil
+	return newMetaspacePlan(t.normalizer, t.preTokenizer, t.model)
 }

@@ -13,9 +13,12 @@ type Encoding struct {
 	Tokens      []string
 	Offsets     [][2]int // bytes of the text that the token came from, start and end; 0, 0 for a token of the post-processor
 	TypeIDs     []uint32
-	WordIDs     []int  // which word of its text the token is of, counted from 0; -1 for a token of the post-processor
-	SequenceIDs []int  // 0 for the first text, 1 for the second; -1 for a token of the post-processor
-	SpecialMask []bool // true for a token of the post-processor
+	WordIDs     []int  // which word of its text the token is of, counted from 0; -1 for a token of the post-processor and for padding
+	SequenceIDs []int  // 0 for the first text, 1 for the second; -1 for a token of the post-processor and for padding
+	SpecialMask []bool // true for a token of the post-processor and for padding
+
+	AttentionMask []bool     // false for padding
+	Overflowing   []Encoding // with Truncation.Overflow: what was cut off, in windows that are laid out and padded like the encoding itself
 
 	text string // what the offsets point into, until the sequences are joined
 }
@@ -24,11 +27,16 @@ type Encoding struct {
 type EncodeOptions struct {
 	AddSpecial    bool // add the special tokens of the post-processor, such as [CLS] and [SEP]
 	SpecialIsText bool // text that looks like a special token is ordinary text; other added tokens are still found
+
+	Truncate *Truncation // nil: none. Tokenizer.Truncation gives the settings of the file
+	Pad      *Padding    // nil: none. Tokenizer.Padding gives the settings of the file; Padding.Apply pads the encodings of a batch together
+	Dropout  *Dropout    // nil: none, whatever the file says. Tokenizer.Dropout gives the rate of the file
 }
 
-// Encode returns the tokens of a text as Hugging Face tokenizers gives them without truncation and padding: the file's own settings for these
-// are left to whoever makes batches. Text that is not valid UTF-8 is encoded byte by byte by a byte-level tokenizer, and with U+FFFD for each
-// maximal ill-formed part by others. The only error is a text of 2 GiB or more. It takes some 50 times the memory of the text while it runs.
+// Encode returns the tokens of a text as Hugging Face tokenizers gives them. The file's own settings for truncation, padding and dropout are
+// applied where o asks for them. Text that is not valid UTF-8 is encoded byte by byte by a byte-level tokenizer, and with U+FFFD for each
+// maximal ill-formed part by others. Errors are a text of 2 GiB or more and options that can't be met. It takes some 50 times the memory of the
+// text while it runs.
 func (t *Tokenizer) Encode(text string, o EncodeOptions) (Encoding, error) {
 	return t.encode(o, text)
 }
@@ -44,12 +52,13 @@ func (t *Tokenizer) encode(o EncodeOptions, texts ...string) (Encoding, error) {
 		if len(s) > math.MaxInt32 {
 			return Encoding{}, fmt.Errorf("encode a text of %d bytes: cut it, since at most %d bytes are encoded at once", len(s), math.MaxInt32)
 		}
-		sequences[i] = t.sequence(s, i, o.SpecialIsText)
+		drop, err := t.newDropper(o.Dropout, i)
+		if err != nil {
+			return Encoding{}, err
+		}
+		sequences[i] = t.sequence(s, i, o.SpecialIsText, &merger{dropper: drop})
 	}
-	if t.postProcessor == nil {
-		return joined(sequences), nil
-	}
-	return t.postProcessor.process(sequences, o.AddSpecial), nil
+	return t.layOut(sequences, o)
 }
 
 // word is a piece of text on its way to the model, or an added token.
@@ -59,18 +68,17 @@ type word struct {
 }
 
 // sequence runs one text through the parts.
-func (t *Tokenizer) sequence(input string, number int, specialIsText bool) Encoding {
+func (t *Tokenizer) sequence(input string, number int, specialIsText bool, m *merger) Encoding {
 	words := t.words(input, specialIsText)
 	e := Encoding{text: input}
 	e.grow(len(words))
-	var m merger
 	var tokens []token
 	for i, w := range words {
 		if w.added != nil {
 			e.add(w.added.id, string(w.bytes), w.origin(0, len(w.bytes)), i, number)
 			continue
 		}
-		tokens = t.model.tokenize(tokens[:0], w.bytes, &m)
+		tokens = t.model.tokenize(tokens[:0], w.bytes, m)
 		for _, k := range tokens {
 			e.add(k.id, t.shown(k, w.bytes), w.origin(int(k.start), int(k.end)), i, number)
 		}
@@ -158,15 +166,6 @@ func (e *Encoding) addSequence(s *Encoding) {
 	e.WordIDs = append(e.WordIDs, s.WordIDs...)
 	e.SequenceIDs = append(e.SequenceIDs, s.SequenceIDs...)
 	e.SpecialMask = append(e.SpecialMask, s.SpecialMask...)
-}
-
-// joined returns the sequences one after another.
-func joined(sequences []Encoding) Encoding {
-	var out Encoding
-	for i := range sequences {
-		out.addSequence(&sequences[i])
-	}
-	return out
 }
 
 // RuneOffsets turns offsets in bytes of text into offsets in code points, as Hugging Face tokenizers gives them in Python. An ill-formed

@@ -16,6 +16,14 @@ func isTrimmed(c rune) bool {
 	return c == byteChars[' '] || charClasses().of(c)&isSpace != 0
 }
 
+// applyAll trims the offsets of encodings and of their windows.
+func (o offsetTrim) applyAll(encodings []Encoding) {
+	for i := range encodings {
+		o.apply(&encodings[i])
+		o.applyAll(encodings[i].Overflowing)
+	}
+}
+
 // apply moves offsets by as many characters of the input as the token has white space: the reference counts the token's characters and moves over the
 // input's, even where they are not the same.
 func (o offsetTrim) apply(e *Encoding) {

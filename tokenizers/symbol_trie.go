@@ -34,7 +34,7 @@ const (
 // newSymbolTrie returns the trie of a vocabulary, or nil where its characters lie so that the array would be mostly empty, as those of no language do.
 func newSymbolTrie(w *wordPiece) *symbolTrie {
 	t := &symbolTrie{unknown: w.unknown, maxChars: w.maxChars, following: trieRoot}
-	b := trieBuilder{trie: t, entries: make([]symbolEntry, 0, len(w.ids))}
+	b := trieBuilder{trie: t, entries: make([]symbolEntry, 0, w.entries())}
 	bytes := 0
 	for id, token := range w.tokens {
 		if token != "" && utf8.ValidString(token) {
