@@ -30,7 +30,7 @@ func checkPlan(t testing.TB, name string, tok *Tokenizer, encoders []*Encoder, t
 	want := byParts(tok, text)
 	for i, e := range encoders {
 		if got := e.append(nil, []byte(text), ^uint32(0)); !slices.Equal(got, want) {
-			t.Fatalf("%s, encoder %d, %q:\n got %v\nwant %v", name, i, text, got, want)
+			t.Fatalf("%s, encoder %d, %.300q:\n got %.300v\nwant %.300v", name, i, text, fmt.Sprint(got), fmt.Sprint(want))
 		}
 	}
 }
