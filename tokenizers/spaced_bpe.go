@@ -217,7 +217,7 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)
 		piece = e.sentence.valid
 	}
-	ids, ok := p.appendSymbols(e.symbols[:0], piece)
+	ids, ok := p.appendSymbols(slices.Grow(e.symbols[:0], len(piece)), piece)
 	e.symbols = ids
 	if !ok {
 		return p.missUnknown(e, dst, piece)
@@ -282,7 +282,7 @@ func (p *spacedBPE) appendSymbols(ids []uint32, piece []byte) ([]uint32, bool) {
 
 // missUnknown is for pieces with characters that become the unknown token, or nothing.
 func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32 {
-	shown := e.sentence.shown[:0]
+	shown := slices.Grow(e.sentence.shown[:0], len(p.mark)*len(piece))
 	for _, b := range piece {
 		if b == ' ' {
 			shown = append(shown, p.mark...)
@@ -291,7 +291,9 @@ func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32
 		}
 	}
 	e.sentence.shown = shown
-	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
+	m := &e.merger
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(piece)), slices.Grow(m.heap[:0], len(piece))
+	e.tokens = p.model.tokenize(slices.Grow(e.tokens[:0], len(piece)), shown, m)
 	for _, t := range e.tokens {
 		dst = append(dst, t.id)
 	}
@@ -308,7 +310,7 @@ func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
 		b.lookUpPairs(&pairs, symbols)
 		return append(dst, b.mergeFew(symbols, &pairs)...)
 	}
-	m.symbols = m.symbols[:0]
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(symbols)), slices.Grow(m.heap[:0], len(symbols))
 	for _, id := range symbols {
 		m.add(id, 1)
 	}
