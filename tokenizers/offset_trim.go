@@ -50,12 +50,12 @@ func (o offsetTrim) apply(e *Encoding) {
 			leading = 0
 		}
 		for ; leading > 0 && at[0] < at[1]; leading-- {
-			_, size := utf8.DecodeRuneInString(e.text[at[0]:])
+			_, size := utf8.DecodeRuneInString(e.textOf(i)[at[0]:])
 			at[0] += size
 		}
 		end := at[1]
 		for ; trailing > 0 && end > 0; trailing-- {
-			_, size := utf8.DecodeLastRuneInString(e.text[:end])
+			_, size := utf8.DecodeLastRuneInString(e.textOf(i)[:end])
 			end -= size
 		}
 		if trailing == 0 {
