@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
 
 type recordedBehaviours struct {
@@ -114,7 +116,7 @@ func TestReferenceBehaviours(t *testing.T) {
 				same(t, text+": words", split.WordIDs, want.Split.Words)
 				plain := encode(t, tok, text, EncodeOptions{SpecialIsText: true})
 				same(t, text+": special tokens as text", plain.Tokens, want.Plain)
-				same(t, text+": ids of the encoder", tok.NewEncoder(minCacheBytes).AppendIDs(nil, []byte(text)), plain.IDs)
+				same(t, text+": ids of the encoder", tok.NewEncoder(wordcache.MinBytes).AppendIDs(nil, []byte(text)), plain.IDs)
 			}
 		})
 	}

@@ -1,12 +1,15 @@
 package tokenizers
 
+import "github.com/shardmill/shardmill/tokenizers/internal/scan"
+
 // byteBPE is the plan for byte-level BPE: words straight from bytes to ids.
 type byteBPE struct {
 	addPrefixSpace bool
-	cutter         wordCutter // nil: the text is one word
+	cutter         wordCutter  // nil: the text is one word
+	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
-	byteID         [256]uint32       // noID where the vocabulary lacks the byte
-	whole          map[string]uint32 // words that are taken whole, by their bytes; nil where none are
+	byteID         [256]uint32 // noID where the vocabulary lacks the byte
+	whole          *wholeWords // nil where no words are taken whole
 }
 
 // newByteBPE returns nil for a pre-tokenizer that has no plan.
@@ -25,6 +28,7 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 	default:
 		return nil
 	}
+	p.scanner = scannerFor(p.cutter)
 	for b := range 256 {
 		p.byteID[b] = noID
 		if id, ok := model.tokenID(string(byteChars[b])); ok {
@@ -32,12 +36,7 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 		}
 	}
 	if model.ignoreMerges {
-		p.whole = map[string]uint32{}
-		for token, id := range model.ids {
-			if b, ok := shownBytes(token); ok {
-				p.whole[string(b)] = id
-			}
-		}
+		p.whole = newWholeWords(&model.vocabulary)
 	}
 	return p
 }
@@ -60,21 +59,33 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 		e.bytes = append(append(e.bytes[:0], ' '), text...)
 		text = e.bytes
 	}
-	if p.cutter == nil {
-		return e.appendCached(p, dst, text, len(text))
-	}
-	if cutter, ok := p.cutter.(*gpt2Cutter); ok { // the same, with calls that are known
-		for len(text) > 0 {
-			n := cutter.word(text)
-			dst = e.appendCached(p, dst, text, n)
-			text = text[n:]
+	b := &e.batch
+	if p.scanner != nil {
+		p.scanner.Reset(&e.scan, text)
+		b.ends[0] = 0
+		for {
+			n := p.scanner.Cut(&e.scan, b.ends[1:])
+			if n == 0 {
+				e.scan = scan.State{}
+				return dst
+			}
+			dst = e.appendPieces(p, dst, text, b.ends[:n], b.ends[1:n+1])
+			b.ends[0] = b.ends[n]
 		}
-		return dst
 	}
-	for len(text) > 0 {
-		n := p.cutter.word(text)
-		dst = e.appendCached(p, dst, text, n)
-		text = text[n:]
+	for at := 0; at < len(text); {
+		b.ends[0] = uint32(at)
+		count := 0
+		for at < len(text) && count < maxPieces {
+			n := len(text) - at
+			if p.cutter != nil {
+				n = p.cutter.word(text[at:])
+			}
+			at += n
+			count++
+			b.ends[count] = uint32(at)
+		}
+		dst = e.appendPieces(p, dst, text, b.ends[:count], b.ends[1:count+1])
 	}
 	return dst
 }
@@ -83,7 +94,7 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 const smallWord = 32
 
 func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
-	if id, ok := p.whole[string(word)]; ok {
+	if id, ok := p.whole.id(word); ok {
 		return append(dst, id|startsWord)
 	}
 	for _, b := range word {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
 
 // Every component as the reference writes it, with all of its settings; more than one form where files of several ages differ.
@@ -102,7 +104,7 @@ func checkComponent(t *testing.T, section, form string) {
 	}
 	e := encode(t, tok, "a aa-à 12", EncodeOptions{AddSpecial: true})
 	tok.Decode(e.IDs, true)
-	same(t, form+": ids of the encoder", tok.NewEncoder(minCacheBytes).AppendIDs(nil, []byte("a aa-à 12")), encode(t, tok, "a aa-à 12", EncodeOptions{SpecialIsText: true}).IDs)
+	same(t, form+": ids of the encoder", tok.NewEncoder(wordcache.MinBytes).AppendIDs(nil, []byte("a aa-à 12")), encode(t, tok, "a aa-à 12", EncodeOptions{SpecialIsText: true}).IDs)
 	if plan := tok.Explain(); plan == "" || strings.Contains(plan, "\n") {
 		t.Errorf("%s: the plan is explained as %q", form, plan)
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
 
 // edited returns testdata/name with one piece of it replaced.
@@ -250,7 +252,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		tok.Decode(e.IDs, true)
-		got := tok.NewEncoder(minCacheBytes).AppendIDs(nil, []byte(text))
+		got := tok.NewEncoder(wordcache.MinBytes).AppendIDs(nil, []byte(text))
 		same(t, "ids of the encoder", got, encode(t, tok, text, EncodeOptions{SpecialIsText: true}).IDs)
 	})
 }

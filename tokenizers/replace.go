@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/onig"
 )
 
 // replace puts content in place of each match of a pattern: a normalizer and a decoder.
@@ -16,7 +18,7 @@ type replace struct {
 
 func loadReplace(f *fields) (normalizer, error) {
 	p, err := readReplace(f)
-	if r, ok := p.(*replaceRegex); ok && r.regex.empty {
+	if r, ok := p.(*replaceRegex); ok && r.regex.MatchesEmpty() {
 		err = inField("pattern", inField("Regex", errors.New("can match nothing at all, which the reference can't replace: make it match at least a character")))
 	}
 	return p, err
@@ -72,21 +74,24 @@ func (p *replace) normalize(t text) text {
 	return out
 }
 
-func (p *replace) decode(tokens []string) []string {
-	for i, token := range tokens {
-		var out []byte
-		rest := []byte(token)
-		for len(rest) > 0 {
-			start, end := p.find(rest)
-			out = append(out, rest[:start]...)
-			if start < end {
-				out = append(out, p.content...)
-			}
-			rest = rest[end:]
-		}
-		tokens[i] = string(out)
+func (p *replace) decode(tokens []string) []string { return decodePieces(p, tokens) }
+
+func (p *replace) piece(token string, _, _ bool) string {
+	rest := []byte(token)
+	start, end := p.find(rest)
+	if start == len(rest) {
+		return token
 	}
-	return tokens
+	var out []byte
+	for len(rest) > 0 {
+		out = append(out, rest[:start]...)
+		if start < end {
+			out = append(out, p.content...)
+		}
+		rest = rest[end:]
+		start, end = p.find(rest)
+	}
+	return string(out)
 }
 
 // newReplacer takes a string or a regular expression. Of the latter, plain text and one character repeated are sought without the engine.
@@ -104,7 +109,7 @@ func newReplacer(kind, pattern, content string) (replacer, error) {
 	case isPlain(pattern[:size]) && pattern[size:] == "{2,}":
 		return &replace{pattern[:size], 2, content}, nil
 	}
-	compiled, err := compileRegex(pattern)
+	compiled, err := onig.Compile(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -147,13 +152,13 @@ func (p *replace) find(b []byte) (start, end int) {
 
 // replaceRegex puts content in place of each match of a regular expression; in a decoder the match may be empty.
 type replaceRegex struct {
-	regex   *regex
+	regex   *onig.Regex
 	content string
 }
 
 func (p *replaceRegex) normalize(t text) text {
 	out := text{make([]byte, 0, len(t.bytes)), make([]span, 0, len(t.bytes))}
-	for _, piece := range cutAtMatches(t.bytes, newRegexSearch(p.regex, t.bytes), false) {
+	for _, piece := range cutAtMatches(t.bytes, p.regex.Search(t.bytes), false) {
 		if piece.match {
 			out.add([]byte(p.content), t.from[piece.end-1]) // the last character of the match
 		} else {
@@ -169,7 +174,7 @@ func (p *replaceRegex) decode(tokens []string) []string {
 			continue
 		}
 		var out []byte
-		for _, piece := range cutAtMatches([]byte(token), newRegexSearch(p.regex, []byte(token)), false) {
+		for _, piece := range cutAtMatches([]byte(token), p.regex.Search([]byte(token)), false) {
 			if piece.match {
 				out = append(out, p.content...)
 			} else {

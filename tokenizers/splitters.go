@@ -81,7 +81,7 @@ func loadPunctuation(f *fields) (preTokenizer, error) {
 
 // loadWhitespaceSplit drops white space, and cuts there.
 func loadWhitespaceSplit(f *fields) (preTokenizer, error) {
-	return &splitter{behavior: removed, search: charSearch(charClasses().test(isSpace))}, f.err
+	return &splitter{behavior: removed, search: charSearch(charClasses().test(isSpace)), atSpace: true}, f.err
 }
 
 // loadCharDelimiterSplit drops one character wherever it stands, and cuts there.
@@ -106,7 +106,7 @@ func loadWhitespace(f *fields) (preTokenizer, error) {
 
 type runFinder struct{ text []byte }
 
-func (f *runFinder) find(from int) (start, end int, ok bool) {
+func (f *runFinder) Find(from int) (start, end int, ok bool) {
 	classes := charClasses()
 	kind := charClass(0)
 	for start, end = from, from; end < len(f.text); {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 )
 
 // maxFileBytes bounds the size of a tokenizer.json; the largest published ones have about 40 MB.
@@ -24,6 +25,12 @@ type Tokenizer struct {
 	truncation    *Truncation // what the file asks for; nil for nothing
 	padding       *Padding
 	plan          fusedPlan // nil: the parts are run one by one
+	spans         spanner   // nil: the parts say where tokens come from
+	prefixesFirst bool      // the pre-tokenizer sets a prefix only before the beginning of the input
+	trims         []offsetTrim
+	margins       func() []margin // white space of the tokens, by id; made when it is asked for first
+	sequencers    sync.Pool
+	decodeTable   func() *decodeTable
 }
 
 // The parts of a tokenizer, one job each. All are read-only, and none fails once it is loaded.
@@ -97,7 +104,7 @@ func load(data []byte) (*Tokenizer, error) {
 	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("file of more than %d bytes", maxFileBytes)
 	}
-	f, err := newFields(data)
+	f, err := newFieldsOf(data, "model")
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +118,7 @@ func load(data []byte) (*Tokenizer, error) {
 	f.get("pre_tokenizer", false, func(r *jsonReader) (err error) { t.preTokenizer, err = loadPart(r, preTokenizers); return err })
 	f.get("post_processor", false, func(r *jsonReader) (err error) { t.postProcessor, err = loadPart(r, postProcessors); return err })
 	f.get("decoder", false, func(r *jsonReader) (err error) { t.decoder, err = loadPart(r, decoders); return err })
-	f.get("model", true, func(r *jsonReader) (err error) { t.model, err = loadModel(r); return err })
+	f.get("model", true, func(r *jsonReader) (err error) { t.model, err = loadModel(r, f.sub); return err })
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -128,6 +135,13 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
+	t.spans = newSpanner(t)
+	if m, ok := t.preTokenizer.(*metaspace); ok {
+		t.prefixesFirst = m.prepend == prependFirst
+	}
+	t.trims = trimsOf(t.postProcessor)
+	t.margins = sync.OnceValue(t.newMargins)
+	t.decodeTable = sync.OnceValue(func() *decodeTable { return newDecodeTable(t) })
 	if err := t.check(); err != nil {
 		return nil, err
 	}
@@ -212,11 +226,11 @@ func loadType[P any](f *fields, kind string, known map[string]func(*fields) (P, 
 	return load(f)
 }
 
-// loadModel also takes old files, whose models have no type and are told apart by their members.
-func loadModel(r *jsonReader) (model, error) {
-	f, err := newFields(r.data)
-	if err != nil {
-		return nil, err
+// loadModel also takes old files, whose models have no type and are told apart by their members. f are the fields of what r reads, or nil where that is
+// no object.
+func loadModel(r *jsonReader, f *fields) (model, error) {
+	if f == nil {
+		return nil, r.fail("expected an object")
 	}
 	kind := f.str("type", false)
 	if _, given := f.raw["type"]; !given {

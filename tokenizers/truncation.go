@@ -74,7 +74,7 @@ func (f *fields) length(name string, required bool) (n int) {
 		if err != nil {
 			return err
 		}
-		u, err := strconv.ParseUint(s, 10, 64)
+		u, err := strconv.ParseUint(string(s), 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s is not a whole number of tokens", s)
 		}

@@ -34,7 +34,7 @@ func (t *Tokenizer) encodeWords(o EncodeOptions, texts ...[]string) (Encoding, e
 		all := &sequences[number]
 		all.words = words
 		for i, w := range words {
-			e := t.sequence(w, number, o.SpecialIsText, &merger{dropper: drop})
+			e := t.sequence(w, number, o.SpecialIsText, drop)
 			for k := range e.WordIDs {
 				e.WordIDs[k] = i
 			}

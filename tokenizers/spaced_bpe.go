@@ -1,0 +1,331 @@
+package tokenizers
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
+)
+
+// spacedBPE is the plan for BPE over whole texts whose spaces are shown as a character, as SentencePiece makes them: Llama 2, Mistral, Gemma. To the model
+// the text is one word. Where no merge reaches over the beginning of a run of spaces, what is between two of these is merged alike wherever it stands, and
+// the cache holds what becomes of it.
+type spacedBPE struct {
+	model   *bpe
+	mark    string // what a space becomes
+	prefix  spacePrefix
+	charIDs *charTable
+	scanner *scan.Spaces   // nil: the text is not cut
+	joined  func() pairSet // symbols that a merge may join
+}
+
+// spacePrefix says where a text gets a mark before it.
+type spacePrefix uint8
+
+const (
+	noPrefix spacePrefix = iota
+	everyText
+	unlessSpaced // the text begins with a space or a mark
+)
+
+// newSpacedBPE returns nil where the parts are not of this kind.
+func newSpacedBPE(n normalizer, pre preTokenizer, m *bpe) fusedPlan {
+	p := &spacedBPE{model: m}
+	if m.prefix+m.suffix != "" || m.ignoreMerges || !p.readSpaces(n, pre) {
+		return nil
+	}
+	if _, ok := m.tokenID(p.mark); !ok || utf8.RuneCountInString(p.mark) != 1 || p.mark == " " {
+		return nil
+	}
+	p.charIDs = newCharTable(m.tokens)
+	p.joined = sync.OnceValue(func() pairSet { return newPairSet(m) })
+	if openers := p.openers(); openers != "" {
+		p.scanner = p.newScanner(openers)
+	}
+	return p
+}
+
+// readSpaces finds what is done to spaces, and tells whether that is all that is done.
+func (p *spacedBPE) readSpaces(n normalizer, pre preTokenizer) bool {
+	chain, ok := newNormalizerChain(n)
+	if !ok {
+		return false
+	}
+	before := ""
+	for _, part := range chain {
+		switch part := part.(type) {
+		case *prepend:
+			if p.prefix != noPrefix {
+				return false
+			}
+			p.prefix, before = everyText, part.prefix
+		case *replace:
+			if p.mark != "" || part.pattern != " " || part.least != 0 {
+				return false
+			}
+			p.mark = part.content
+			before = strings.ReplaceAll(before, " ", p.mark)
+		default:
+			return false
+		}
+	}
+	switch pre := pre.(type) {
+	case nil:
+	case *splitter: // finds no space any more
+		if pre.literal != " " || pre.invert || p.mark == "" {
+			return false
+		}
+	case *metaspace:
+		if !pre.whole || len(chain) > 0 {
+			return false
+		}
+		if p.mark = pre.replacement; pre.prepend != prependNever {
+			p.prefix, before = unlessSpaced, p.mark
+		}
+	default:
+		return false
+	}
+	return p.mark != "" && (p.prefix == noPrefix || before == p.mark)
+}
+
+// openers returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
+// them on its right, it has nothing else on its left.
+func (p *spacedBPE) openers() string {
+	symbols := map[rune]string{}
+	for _, c := range " \n\t\r" {
+		if symbol, ok := p.symbol(c); ok {
+			symbols[c] = symbol
+		}
+	}
+	for {
+		openers := ""
+		for _, c := range " \n\t\r" {
+			if symbols[c] != "" {
+				openers += string(c)
+			}
+		}
+		shown := strings.ReplaceAll(openers, " ", p.mark)
+		failed := false
+		for pair := range p.model.merges.all() {
+			left, _ := p.model.token(pair.left)
+			right, _ := p.model.token(pair.right)
+			for c, symbol := range symbols {
+				if strings.HasPrefix(right, symbol) && strings.Trim(left, shown) != "" {
+					delete(symbols, c)
+					failed = true
+				}
+			}
+		}
+		if !failed {
+			return openers
+		}
+	}
+}
+
+// symbol returns the token that a character of the text always starts as.
+func (p *spacedBPE) symbol(c rune) (token string, ok bool) {
+	token = string(c)
+	if c == ' ' {
+		token = p.mark
+	}
+	if _, ok := p.model.tokenID(token); ok {
+		return token, true
+	}
+	if c < utf8.RuneSelf && p.model.hasAllBytes() { // else an unknown character before it may come behind it
+		token, _ := p.model.token(p.model.byteTokens[c])
+		return token, true
+	}
+	return "", false
+}
+
+func (b *bpe) hasAllBytes() bool {
+	return b.byteTokens != nil && !slices.Contains(b.byteTokens[:], noID)
+}
+
+func (p *spacedBPE) newScanner(openers string) *scan.Spaces {
+	mark, _ := utf8.DecodeRuneInString(p.mark)
+	dropped := p.model.unknown == noID && !p.model.hasAllBytes()
+	return &scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
+		switch {
+		case strings.ContainsRune(openers, r):
+			return scan.Space
+		case r == mark || r == ' ' || dropped && p.charIDs.of(r) == noID:
+			return 0
+		}
+		return scan.Lower
+	})}
+}
+
+func (p *spacedBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
+	start := len(dst)
+	dst = p.appendText(e, dst, text)
+	if len(dst) > start {
+		dst[start] |= startsWord & e.keep
+	}
+	return dst
+}
+
+// appendText leaves out the mark of the first id: the text is one word.
+func (p *spacedBPE) appendText(e *Encoder, dst []uint32, text []byte) []uint32 {
+	if p.scanner == nil {
+		return p.appendFirst(e, dst, text)
+	}
+	b := &e.batch
+	p.scanner.Reset(&e.scan, text)
+	first := 1
+	for b.ends[0] = 0; ; first = 0 {
+		n := p.scanner.Cut(&e.scan, b.ends[1:])
+		if n == 0 {
+			e.scan = scan.State{}
+			return dst
+		}
+		if first > 0 {
+			dst = p.appendFirst(e, dst, text[:b.ends[1]])
+		}
+		dst = e.appendPieces(p, dst, text, b.ends[first:n], b.ends[first+1:n+1])
+		b.ends[0] = b.ends[n]
+	}
+}
+
+func (p *spacedBPE) appendFirst(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if p.prefix == everyText || p.prefix == unlessSpaced && piece[0] != ' ' && !bytes.HasPrefix(piece, []byte(p.mark)) {
+		e.bytes = append(append(e.bytes[:0], ' '), piece...)
+		piece = e.bytes
+	}
+	if len(piece) > wordcache.MaxPieceBytes {
+		return p.miss(e, dst, piece)
+	}
+	return e.appendCached(p, dst, piece)
+}
+
+// miss sets no marks.
+func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if !utf8.Valid(piece) {
+		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)
+		piece = e.sentence.valid
+	}
+	ids, ok := p.appendSymbols(e.symbols[:0], piece)
+	e.symbols = ids
+	if !ok {
+		return p.missUnknown(e, dst, piece)
+	}
+	if len(ids) <= fewSymbols {
+		return p.model.appendMerged(dst, ids, &e.merger)
+	}
+	joined := p.joined()
+	for len(ids) > 0 {
+		n := 1
+		for n < len(ids) && joined.has(ids[n-1], ids[n]) {
+			n++
+		}
+		dst = p.model.appendMerged(dst, ids[:n], &e.merger)
+		ids = ids[n:]
+	}
+	return dst
+}
+
+// appendSymbols appends the tokens of the characters of a piece. It returns false where there is one that has neither a token nor bytes.
+func (p *spacedBPE) appendSymbols(ids []uint32, piece []byte) ([]uint32, bool) {
+	mark := p.charIDs.of([]rune(p.mark)[0])
+	for len(piece) > 0 {
+		r, size := utf8.DecodeRune(piece)
+		id := p.charIDs.of(r)
+		switch {
+		case r == ' ':
+			ids = append(ids, mark)
+		case id != noID:
+			ids = append(ids, id)
+		case !p.model.hasByteTokens(piece[:size]):
+			return ids, false
+		default:
+			for _, b := range piece[:size] {
+				ids = append(ids, p.model.byteTokens[b])
+			}
+		}
+		piece = piece[size:]
+	}
+	return ids, true
+}
+
+// missUnknown is for pieces with characters that become the unknown token, or nothing.
+func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	shown := e.sentence.shown[:0]
+	for _, b := range piece {
+		if b == ' ' {
+			shown = append(shown, p.mark...)
+		} else {
+			shown = append(shown, b)
+		}
+	}
+	e.sentence.shown = shown
+	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
+	for _, t := range e.tokens {
+		dst = append(dst, t.id)
+	}
+	return dst
+}
+
+// fewSymbols is the most that are merged by looking at all pairs again after each merge, which is faster than a heap for few of them.
+const fewSymbols = 32
+
+// appendMerged appends what becomes of symbols, which it writes over.
+func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
+	if len(symbols) == 1 {
+		return append(dst, symbols[0])
+	}
+	if len(symbols) <= fewSymbols {
+		return append(dst, b.mergeFew(symbols)...)
+	}
+	m.symbols = m.symbols[:0]
+	for _, id := range symbols {
+		m.add(id, 1)
+	}
+	m.mergeAll(&b.merges)
+	for _, s := range m.symbols {
+		if s.length > 0 {
+			dst = append(dst, s.id)
+		}
+	}
+	return dst
+}
+
+// mergeFew merges up to fewSymbols in place.
+func (b *bpe) mergeFew(ids []uint32) []uint32 {
+	var pairs [fewSymbols]merge // of a symbol with the next; rank noID where they don't merge
+	pair := func(i int) merge {
+		if m, ok := b.merges.get(ids[i], ids[i+1]); ok {
+			return m
+		}
+		return merge{rank: noID}
+	}
+	n := len(ids)
+	for i := range n - 1 {
+		pairs[i] = pair(i)
+	}
+	for n > 1 {
+		best := 0
+		for i := 1; i < n-1; i++ {
+			if pairs[i].rank < pairs[best].rank {
+				best = i
+			}
+		}
+		if pairs[best].rank == noID {
+			break
+		}
+		ids[best] = pairs[best].id
+		copy(ids[best+1:n-1], ids[best+2:n])
+		copy(pairs[best+1:n-1], pairs[best+2:n])
+		n--
+		if best < n-1 {
+			pairs[best] = pair(best)
+		}
+		if best > 0 {
+			pairs[best-1] = pair(best - 1)
+		}
+	}
+	return ids[:n]
+}
