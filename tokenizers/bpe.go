@@ -3,7 +3,6 @@ package tokenizers
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -13,7 +12,8 @@ type bpe struct {
 	merges       pairTable
 	unknown      uint32       // noID where unknown characters are dropped
 	fuseUnknown  bool         // a run of unknown characters is one token
-	ignoreMerges bool         // a word of the vocabulary is taken whole
+	ignoreMerges bool         // a word of the vocabulary is taken whole, unless merges are dropped
+	dropout      float64      // the rate at which merges are dropped where that is asked for
 	prefix       string       // of characters that don't begin a word
 	suffix       string       // of the character that ends a word
 	byteTokens   *[256]uint32 // tokens such as <0x0A>, for characters the vocabulary lacks; nil where these are not used
@@ -25,12 +25,7 @@ func loadBPE(f *fields) (model, error) {
 	unknown := f.str("unk_token", false)
 	b.fuseUnknown = f.boolean("fuse_unk", false)
 	b.ignoreMerges = f.boolean("ignore_merges", false)
-	f.get("dropout", false, func(r *jsonReader) error {
-		if s, err := r.number(); err != nil || strings.Trim(string(s), "-0.") != "" {
-			return errors.New("merge dropout is not supported: set it to null")
-		}
-		return nil
-	})
+	b.dropout = readDropout(f)
 	b.prefix = f.str("continuing_subword_prefix", false)
 	b.suffix = f.str("end_of_word_suffix", false)
 	byteFallback := f.boolean("byte_fallback", false)
@@ -81,7 +76,7 @@ func (b *bpe) hasAlphabet() bool {
 func (b *bpe) name() string { return "BPE" }
 
 func (b *bpe) tokenize(dst []token, word []byte, m *merger) []token {
-	if b.ignoreMerges {
+	if b.ignoreMerges && m.dropper == nil {
 		if id, ok := b.find(word); ok {
 			return append(dst, token{id, 0, int32(len(word))})
 		}
@@ -230,7 +225,9 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	paths   []path // of Unigram
+	short   shortWord
+	lattice lattice  // of Unigram
+	dropper *dropper // nil: all merges are done
 }
 
 // symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.
@@ -256,11 +253,17 @@ func (m *merger) add(id uint32, length int32) {
 
 func (m *merger) mergeAll(merges *pairTable) {
 	m.heap = m.heap[:0]
+	if m.dropper != nil {
+		m.dropper.skipped = m.dropper.skipped[:0]
+	}
 	for i := range max(0, len(m.symbols)-1) {
 		m.consider(int32(i), merges)
 	}
 	for len(m.heap) > 0 {
 		top := m.pop()
+		if m.dropper != nil && m.dropper.passesOver(top, m) {
+			continue
+		}
 		place := int32(uint32(top.order))
 		left := &m.symbols[place]
 		if left.length == 0 || left.next < 0 {

@@ -521,3 +521,12 @@ func (f *fields) count(name string, required bool, limit uint64) (n uint32) {
 	f.get(name, required, func(r *jsonReader) (err error) { n, err = r.count(limit); return err })
 	return n
 }
+
+// shortened quotes a value of the file for an error.
+func shortened(value string) string {
+	const most = 80
+	if len(value) > most {
+		value = strings.ToValidUTF8(value[:most], "") + "…"
+	}
+	return strconv.Quote(value)
+}
