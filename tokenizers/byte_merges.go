@@ -35,7 +35,8 @@ const (
 // newByteMerges returns nil where the vocabulary lacks bytes, or has more tokens or merges than fit.
 func newByteMerges(merges *pairTable, alphabet [256]uint32) *byteMerges {
 	m := &byteMerges{alphabet: alphabet, first: make([]uint32, 1<<16)}
-	var pairs []uint64
+	pairs := make([]uint64, 0, merges.used)
+	m.ids = make([]uint32, 0, merges.used)
 	for _, s := range merges.slots {
 		if s.key == 0 {
 			continue
