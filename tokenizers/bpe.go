@@ -274,8 +274,8 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	paths   []path // of Unigram
-	short   shortWord
+	paths   []path     // of Unigram
+	ahead   aheadWords // of byteBPE
 }
 
 // symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.
