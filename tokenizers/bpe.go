@@ -275,6 +275,7 @@ type merger struct {
 	symbols []symbol
 	heap    []candidate
 	lattice lattice // of Unigram
+	short   shortWord
 }
 
 // symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.
