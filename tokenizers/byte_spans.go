@@ -8,7 +8,14 @@ import (
 // byteSpans finds where the tokens of byte-level BPE come from: a token stands for as many bytes as it shows.
 type byteSpans struct {
 	addPrefixSpace bool
-	length         []uint16 // by id
+	tokens         []byteToken // by id
+	trim           *offsetTrim // the one trim of the post-processor, if it can be done on the way; nil otherwise
+}
+
+// byteToken says how many bytes a token shows, and how many of the first and of the last are spaces.
+type byteToken struct {
+	bytes             uint16
+	leading, trailing uint8
 }
 
 // newByteSpans returns nil where bytes may be unknown.
@@ -16,14 +23,20 @@ func newByteSpans(t *Tokenizer, p *byteBPE) spanner {
 	if !p.model.hasAlphabet() {
 		return nil
 	}
-	s := &byteSpans{addPrefixSpace: p.addPrefixSpace, length: make([]uint16, t.model.limit())}
-	for id := range s.length {
+	s := &byteSpans{addPrefixSpace: p.addPrefixSpace, tokens: make([]byteToken, t.model.limit())}
+	if len(t.trims) == 1 && t.trims[0].on {
+		s.trim = &t.trims[0]
+	}
+	for id := range s.tokens {
 		token, _ := t.model.token(uint32(id))
-		n := utf8.RuneCountInString(token)
+		n, m := utf8.RuneCountInString(token), marginOf(token)
 		if n > math.MaxUint16 {
 			return nil
 		}
-		s.length[id] = uint16(n)
+		if m.leading > math.MaxUint8 || m.trailing > math.MaxUint8 {
+			m, s.trim = margin{}, nil
+		}
+		s.tokens[id] = byteToken{uint16(n), uint8(m.leading), uint8(m.trailing)}
 	}
 	return s
 }
@@ -31,14 +44,19 @@ func newByteSpans(t *Tokenizer, p *byteBPE) spanner {
 func (s *byteSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	l := &e.locator
 	first := len(l.spans)
-	l.spans = grown(l.spans, len(ids))
-	spans := l.spans[first:]
-	place := uint32(at)
+	l.spans, l.words = grown(l.spans, len(ids)), grown(l.words, len(ids))
+	spans, words := l.spans[first:], l.words[first:][:len(ids)]
+	place, word := uint32(at), l.next-1
 	for i, id := range ids {
-		next := place + uint32(s.length[id&^startsWord])
+		word += id >> 31
+		words[i] = word
+		id &^= startsWord
+		ids[i] = id
+		next := place + uint32(s.tokens[id].bytes)
 		spans[i] = [2]uint32{place, next}
 		place = next
 	}
+	l.next = word + 1
 	if s.addPrefixSpace && text[0] != ' ' { // which stands for the first character
 		for i := range spans {
 			spans[i][0]--
@@ -52,7 +70,23 @@ func (s *byteSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 			spans[i] = [2]uint32{wholeStart(text, at, p[0]), wholeEnd(text, at, p[1])}
 		}
 	}
-	l.addWords(ids)
+	if l.trims && s.trim != nil {
+		s.trimSpans(spans, ids, first == l.first)
+		l.trimmed = append(l.trimmed, [2]int{first - l.first, len(l.spans) - l.first})
+	}
+}
+
+// trimSpans is trimmedTo for bytes: the white space that tokens show is spaces.
+func (s *byteSpans) trimSpans(spans [][2]uint32, ids []uint32, first bool) {
+	for i, id := range ids {
+		k := s.tokens[id]
+		leading, p := uint32(k.leading), spans[i]
+		if leading == 1 && s.trim.addPrefixSpace && (p[0] == 0 || first && i == 0) {
+			leading = 0
+		}
+		start := min(p[0]+leading, p[1])
+		spans[i] = [2]uint32{start, max(p[1]-uint32(k.trailing), start)}
+	}
 }
 
 // grown returns s with n more members.

@@ -16,6 +16,7 @@ type metaspaceTables struct {
 	opens  [256]bool // the byte becomes a space; of a carriage return that is not sure, since it and a line feed may become one together
 	plain  [256]bool // the normalizer leaves the byte alone, but for its case, and it is no space
 	joins  bool      // runs of white space become one, which stands for the last of them
+	steady bool      // text of these bytes is cut at all white space, and every word has tokens
 	length []uint16  // by id, in bytes of plain text; 0 where that is not known
 }
 
@@ -37,6 +38,11 @@ func (p *metaspacePlan) newTables(m model) *metaspaceTables {
 		t.opens[b] = kinds[b]&opensPiece != 0 && b != '\r'
 	}
 	t.joins = p.joinsSpaces(&t.opens)
+	b, isBPE := m.(*bpe)
+	t.steady = t.joins && !p.dropsSpaces && !(isBPE && b.unknown == noID)
+	for b := range t.plain {
+		t.steady = t.steady && (!t.plain[b] && !t.opens[b] || kinds[b]&behindSpace != 0)
+	}
 	for id := range t.length {
 		token, _ := m.token(uint32(id))
 		t.length[id] = t.plainLength(token, p.space.replacement)
@@ -110,21 +116,112 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	t := s.tables()
 	if !s.startsAligned(t, text) {
 		e.locateByParts(text, at)
+		for i := range ids {
+			ids[i] &^= startsWord
+		}
 		return
 	}
-	for place := 0; place < len(text); {
-		spaces, n := s.plainPiece(t, text[place:])
-		tokens := 0
-		if n > 0 {
-			tokens = s.locatePlain(e, t, spaces, n, at+place, ids)
+	w := metaspaceWalk{metaspaceSpans: s, tables: t, encoder: e, text: text, at: at, ids: ids}
+	for w.place < len(text) {
+		if t.steady && w.place > 0 {
+			w.steady()
 		}
-		if tokens == 0 {
-			n = s.pieceEnd(text[place:])
-			tokens = e.locateByParts(text[place:place+n], at+place)
+		if w.place < len(text) {
+			w.piece()
 		}
-		place += n
-		ids = ids[min(tokens, len(ids)):]
 	}
+	for i := range ids {
+		ids[i] &^= startsWord
+	}
+}
+
+// metaspaceWalk goes through a text and its tokens side by side.
+type metaspaceWalk struct {
+	*metaspaceSpans
+	tables  *metaspaceTables
+	encoder *Encoder
+	text    []byte
+	at      int
+	place   int      // of the text
+	end     int      // of the steady text around place, or before it
+	ids     []uint32 // from place on
+}
+
+// steady goes through pieces of plain characters and the white space before them, but not the last of them.
+func (w *metaspaceWalk) steady() {
+	t, text := w.tables, w.text
+	if w.end < w.place {
+		w.end = w.steadyEnd()
+	}
+	end := w.end
+	if w.place >= end {
+		return
+	}
+	l := &w.encoder.locator
+	place, certain, first := w.place, 0, len(l.spans) // certain tokens are those of the words before place
+	wordPlace := place
+	spans, words, word := l.spans, l.words, l.next-1
+	i := 0
+	for ; i < len(w.ids); i++ {
+		id := w.ids[i]
+		length := int(t.length[id&^startsWord])
+		if id&startsWord != 0 {
+			if place > end || !t.opens[text[place]] {
+				break
+			}
+			if certain, wordPlace = i, place; place == end {
+				break
+			}
+			for t.opens[text[place+1]] { // the text does not end in white space: it would be before end
+				place++
+			}
+			word++
+		}
+		if length == 0 {
+			break
+		}
+		spans = append(spans, [2]uint32{uint32(w.at + place), uint32(w.at + place + length)})
+		words = append(words, word)
+		place += length
+	}
+	if i == len(w.ids) && place == end {
+		certain, wordPlace = i, place
+	}
+	l.spans, l.words = spans[:first+certain], words[:len(words)-len(spans)+first+certain]
+	if certain > 0 {
+		l.next = l.words[len(l.words)-1] + 1
+	}
+	w.ids, w.place = w.ids[certain:], wordPlace
+}
+
+// steadyEnd returns where the last of the pieces begins that are plain.
+func (w *metaspaceWalk) steadyEnd() int {
+	t, text, end := w.tables, w.text, w.place
+	for end < len(text) && (t.plain[text[end]] || t.opens[text[end]]) {
+		end++
+	}
+	for end > w.place && t.plain[text[end-1]] { // what follows may belong to the piece
+		end--
+	}
+	for end > w.place && t.opens[text[end-1]] {
+		end--
+	}
+	return end
+}
+
+// piece goes through one piece.
+func (w *metaspaceWalk) piece() {
+	spaces, n := w.plainPiece(w.tables, w.text[w.place:])
+	tokens := 0
+	if n > 0 {
+		tokens = w.locatePlain(w.encoder, w.tables, spaces, n, w.at+w.place, w.ids)
+	}
+	if tokens == 0 {
+		n = w.pieceEnd(w.text[w.place:])
+		tokens = w.encoder.locateByParts(w.text[w.place:w.place+n], w.at+w.place)
+	}
+	w.place += n
+	w.ids = w.ids[min(tokens, len(w.ids)):]
 }
 
 // pieceEnd returns the length of a piece that text begins with, or of several.
@@ -205,6 +302,9 @@ func (s *metaspaceSpans) locatePlain(e *Encoder, t *metaspaceTables, spaces, n, 
 		l.spans = l.spans[:first]
 		return 0
 	}
-	l.addWords(ids[:i])
+	for range i {
+		l.words = append(l.words, l.next)
+	}
+	l.next++
 	return i
 }
