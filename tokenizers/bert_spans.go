@@ -115,10 +115,11 @@ func (w *bertWalk) plain() {
 		}
 	}
 	text, ids, spans := w.text[:limit], w.ids, w.spans[:len(w.ids)]
-	place, done, prefix := w.place, w.done, uint32(len(w.model.prefix))
+	place, done, prefix, unknown := w.place, w.done, uint32(len(w.model.prefix)), w.model.unknown
+	kinds, length := &w.kinds, w.length
 	for ; done < len(ids); done++ {
-		if place < limit && w.kinds[text[place]] == bertSpace {
-			for place++; place < limit && w.kinds[text[place]] == bertSpace; place++ {
+		if place < limit && kinds[text[place]] == bertSpace {
+			for place++; place < limit && kinds[text[place]] == bertSpace; place++ {
 			}
 		}
 		if place >= limit {
@@ -126,8 +127,8 @@ func (w *bertWalk) plain() {
 		}
 		id := ids[done] &^ startsWord
 		following := ids[done]>>31 ^ 1
-		end := place + int(uint32(w.length[id])-prefix*following)
-		if id == w.model.unknown && w.single(done) {
+		end := place + int(uint32(length[id])-prefix*following)
+		if id == unknown && w.single(done) {
 			end = w.wordEnd(place, limit)
 		}
 		spans[done] = [2]uint32{uint32(w.at + place), uint32(w.at + end)}

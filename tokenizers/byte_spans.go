@@ -24,7 +24,7 @@ func newByteSpans(t *Tokenizer, p *byteBPE) spanner {
 		return nil
 	}
 	s := &byteSpans{addPrefixSpace: p.addPrefixSpace, tokens: make([]byteToken, t.model.limit())}
-	if len(t.trims) == 1 && t.trims[0].on {
+	if len(t.trims) == 1 {
 		s.trim = &t.trims[0]
 	}
 	for id := range s.tokens {
@@ -45,19 +45,62 @@ func (s *byteSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	l := &e.locator
 	first := len(l.spans)
 	l.spans, l.words = grown(l.spans, len(ids)), grown(l.words, len(ids))
-	spans, words := l.spans[first:], l.words[first:][:len(ids)]
-	place, word := uint32(at), l.next-1
+	spans, words := l.spans[first:][:len(ids)], l.words[first:][:len(ids)]
+	simple := isASCII(text) && !(s.addPrefixSpace && text[0] != ' ')
+	trims := l.trims && s.trim != nil
+	place, word, tokens := uint32(at), l.next-1, s.tokens
 	for i, id := range ids {
 		word += id >> 31
 		words[i] = word
 		id &^= startsWord
 		ids[i] = id
-		next := place + uint32(s.tokens[id].bytes)
+		k := tokens[id]
+		next := place + uint32(k.bytes)
 		spans[i] = [2]uint32{place, next}
+		if trims && simple {
+			start := min(place+uint32(k.leading), next)
+			spans[i] = [2]uint32{start, max(next-uint32(k.trailing), start)}
+		}
 		place = next
 	}
 	l.next = word + 1
-	if s.addPrefixSpace && text[0] != ' ' { // which stands for the first character
+	if !simple {
+		s.correct(spans, text, at)
+	}
+	if trims {
+		l.trimmed = append(l.trimmed, [2]int{first - l.first, len(l.spans) - l.first})
+		if !simple {
+			s.trimSpans(spans, ids)
+		} else {
+			spans[0] = [2]uint32{uint32(at), uint32(at) + uint32(tokens[ids[0]].bytes)}
+		}
+		s.trimFirst(&spans[0], ids[0], text, at, first == l.first)
+	}
+}
+
+// trimSpans is trimmedTo for all tokens but the first: the white space that they show is spaces of the text.
+func (s *byteSpans) trimSpans(spans [][2]uint32, ids []uint32) {
+	for i, id := range ids {
+		if i == 0 {
+			continue
+		}
+		k, p := s.tokens[id], spans[i]
+		start := min(p[0]+uint32(k.leading), p[1])
+		spans[i] = [2]uint32{start, max(p[1]-uint32(k.trailing), start)}
+	}
+}
+
+// trimFirst is trimmedTo for the first token, whose space may have been added; first says that no token is before it.
+func (s *byteSpans) trimFirst(p *[2]uint32, id uint32, text []byte, at int, first bool) {
+	trim, k := *s.trim, s.tokens[id]
+	trim.addPrefixSpace = trim.addPrefixSpace && (first || at == 0)
+	start, end := trimmedTo(trim, margin{int32(k.leading), int32(k.trailing)}, true, text, int(p[0])-at, int(p[1])-at)
+	*p = [2]uint32{uint32(at + start), uint32(at + end)}
+}
+
+// correct moves the spans of bytes to those of the characters of the text.
+func (s *byteSpans) correct(spans [][2]uint32, text []byte, at int) {
+	if s.addPrefixSpace && text[0] != ' ' { // the added space stands for the first character
 		for i := range spans {
 			spans[i][0]--
 			spans[i][1]--
@@ -65,27 +108,11 @@ func (s *byteSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 		spans[0][0]++
 		spans[0][1] = max(spans[0][1], spans[0][0]+1)
 	}
-	if !isASCII(text) {
-		for i, p := range spans {
-			spans[i] = [2]uint32{wholeStart(text, at, p[0]), wholeEnd(text, at, p[1])}
-		}
+	if isASCII(text) {
+		return
 	}
-	if l.trims && s.trim != nil {
-		s.trimSpans(spans, ids, first == l.first)
-		l.trimmed = append(l.trimmed, [2]int{first - l.first, len(l.spans) - l.first})
-	}
-}
-
-// trimSpans is trimmedTo for bytes: the white space that tokens show is spaces.
-func (s *byteSpans) trimSpans(spans [][2]uint32, ids []uint32, first bool) {
-	for i, id := range ids {
-		k := s.tokens[id]
-		leading, p := uint32(k.leading), spans[i]
-		if leading == 1 && s.trim.addPrefixSpace && (p[0] == 0 || first && i == 0) {
-			leading = 0
-		}
-		start := min(p[0]+leading, p[1])
-		spans[i] = [2]uint32{start, max(p[1]-uint32(k.trailing), start)}
+	for i, p := range spans {
+		spans[i] = [2]uint32{wholeStart(text, at, p[0]), wholeEnd(text, at, p[1])}
 	}
 }
 

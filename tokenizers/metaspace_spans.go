@@ -15,6 +15,7 @@ type metaspaceSpans struct {
 type metaspaceTables struct {
 	opens  [256]bool // the byte becomes a space; of a carriage return that is not sure, since it and a line feed may become one together
 	plain  [256]bool // the normalizer leaves the byte alone, but for its case, and it is no space
+	either [256]bool // one of the two
 	joins  bool      // runs of white space become one, which stands for the last of them
 	steady bool      // text of these bytes is cut at all white space, and every word has tokens
 	length []uint16  // by id, in bytes of plain text; 0 where that is not known
@@ -36,12 +37,13 @@ func (p *metaspacePlan) newTables(m model) *metaspaceTables {
 		now := p.chain.normalize([]byte{b}, &scratch)
 		t.plain[b] = kinds[b]&both == both && len(now) == 1 && (now[0] == b || now[0]|0x20 == b|0x20 && now[0] >= 'A')
 		t.opens[b] = kinds[b]&opensPiece != 0 && b != '\r'
+		t.either[b] = t.plain[b] || t.opens[b]
 	}
 	t.joins = p.joinsSpaces(&t.opens)
 	b, isBPE := m.(*bpe)
 	t.steady = t.joins && !p.dropsSpaces && !(isBPE && b.unknown == noID)
 	for b := range t.plain {
-		t.steady = t.steady && (!t.plain[b] && !t.opens[b] || kinds[b]&behindSpace != 0)
+		t.steady = t.steady && (!t.either[b] || kinds[b]&behindSpace != 0)
 	}
 	for id := range t.length {
 		token, _ := m.token(uint32(id))
@@ -158,21 +160,22 @@ func (w *metaspaceWalk) steady() {
 		return
 	}
 	l := &w.encoder.locator
-	place, certain, first := w.place, 0, len(l.spans) // certain tokens are those of the words before place
-	wordPlace := place
-	spans, words, word := l.spans, l.words, l.next-1
-	i := 0
+	first := len(l.spans)
+	l.spans, l.words = grown(l.spans, len(w.ids)), grown(l.words, len(w.ids))
+	spans, words := l.spans[first:][:len(w.ids)], l.words[first:][:len(w.ids)]
+	place, word, opens, lengths := w.place, l.next-1, &t.opens, t.length
+	done, donePlace, i := 0, place, 0 // tokens before the last place where a word is known to begin
 	for ; i < len(w.ids); i++ {
 		id := w.ids[i]
-		length := int(t.length[id&^startsWord])
+		length := int(lengths[id&^startsWord])
 		if id&startsWord != 0 {
-			if place > end || !t.opens[text[place]] {
+			if place > end || !opens[text[place]] {
 				break
 			}
-			if certain, wordPlace = i, place; place == end {
+			if done, donePlace = i, place; place == end {
 				break
 			}
-			for t.opens[text[place+1]] { // the text does not end in white space: it would be before end
+			for opens[text[place+1]] { // a plain character follows before end
 				place++
 			}
 			word++
@@ -180,24 +183,21 @@ func (w *metaspaceWalk) steady() {
 		if length == 0 {
 			break
 		}
-		spans = append(spans, [2]uint32{uint32(w.at + place), uint32(w.at + place + length)})
-		words = append(words, word)
+		spans[i] = [2]uint32{uint32(w.at + place), uint32(w.at + place + length)}
+		words[i] = word
 		place += length
 	}
-	if i == len(w.ids) && place == end {
-		certain, wordPlace = i, place
+	l.spans, l.words = l.spans[:first+done], l.words[:first+done]
+	if done > 0 {
+		l.next = words[done-1] + 1
 	}
-	l.spans, l.words = spans[:first+certain], words[:len(words)-len(spans)+first+certain]
-	if certain > 0 {
-		l.next = l.words[len(l.words)-1] + 1
-	}
-	w.ids, w.place = w.ids[certain:], wordPlace
+	w.ids, w.place = w.ids[done:], donePlace
 }
 
 // steadyEnd returns where the last of the pieces begins that are plain.
 func (w *metaspaceWalk) steadyEnd() int {
 	t, text, end := w.tables, w.text, w.place
-	for end < len(text) && (t.plain[text[end]] || t.opens[text[end]]) {
+	for end < len(text) && t.either[text[end]] {
 		end++
 	}
 	for end > w.place && t.plain[text[end-1]] { // what follows may belong to the piece
@@ -240,8 +240,7 @@ func (s *metaspaceSpans) startsAligned(t *metaspaceTables, text []byte) bool {
 	if s.charsmapAt < 0 {
 		return true
 	}
-	aligned := func(b byte) bool { return t.plain[b] || t.opens[b] }
-	if aligned(text[0]) && (len(text) == 1 || aligned(text[1])) {
+	if t.either[text[0]] && (len(text) == 1 || t.either[text[1]]) {
 		return true
 	}
 	n := cluster(text)

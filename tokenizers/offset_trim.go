@@ -12,14 +12,19 @@ func readTrim(f *fields) offsetTrim {
 	return offsetTrim{on: f.boolean("trim_offsets", true), addPrefixSpace: f.boolean("add_prefix_space", true)}
 }
 
-// trimsOf returns the trims of a post-processor, in order.
+// trimsOf returns the trims that a post-processor does, in order.
 func trimsOf(p postProcessor) []offsetTrim {
 	var trims []offsetTrim
+	add := func(o offsetTrim) {
+		if o.on {
+			trims = append(trims, o)
+		}
+	}
 	switch p := p.(type) {
 	case *byteLevelProcessor:
-		trims = append(trims, p.trim)
+		add(p.trim)
 	case *robertaProcessor:
-		trims = append(trims, p.trim)
+		add(p.trim)
 	case processorSequence:
 		for _, part := range p {
 			trims = append(trims, trimsOf(part)...)
@@ -120,10 +125,8 @@ func (t *Tokenizer) trimSpans(offsets [][2]uint32, ids []uint32, l *locator, tex
 			continue
 		}
 		for _, o := range t.trims {
-			if o.on {
-				start, end := trimmedTo(o, m, i == 0, text, int(offsets[i][0]), int(offsets[i][1]))
-				offsets[i] = [2]uint32{uint32(start), uint32(end)}
-			}
+			start, end := trimmedTo(o, m, i == 0, text, int(offsets[i][0]), int(offsets[i][1]))
+			offsets[i] = [2]uint32{uint32(start), uint32(end)}
 		}
 	}
 }
