@@ -14,7 +14,7 @@ import (
 // UnigramOptions says how a Unigram model is fitted.
 type UnigramOptions struct {
 	VocabSize       int              // pieces to reach, Reserved ones included
-	Reserved        int              // of these, pieces that are not made here, such as special tokens
+	Reserved        []string         // of these, pieces that are not made here, such as special tokens
 	Alphabet        []rune           // characters that become pieces even if no word has them
 	MaxPieceLength  int              // characters of a piece, at most
 	SeedSize        int              // pieces to begin with, at most
@@ -84,9 +84,9 @@ func (u *Unigram) at(place uint32) []uint32 { return u.matches[u.first[place]:u.
 // Learn returns the pieces, the best first.
 func (u *Unigram) Learn() ([]Piece, error) {
 	required := u.required()
-	if len(required) > u.o.VocabSize-u.o.Reserved {
+	if len(required) > u.o.VocabSize-len(u.o.Reserved) {
 		return nil, fmt.Errorf("%d characters must be pieces, but there is room for %d: raise the size of the vocabulary, or normalize the text",
-			len(required), max(0, u.o.VocabSize-u.o.Reserved))
+			len(required), max(0, u.o.VocabSize-len(u.o.Reserved)))
 	}
 	if err := u.seeds(); err != nil {
 		return nil, err
@@ -113,12 +113,8 @@ func (u *Unigram) Learn() ([]Piece, error) {
 // required returns the characters that must be pieces.
 func (u *Unigram) required() []rune {
 	all := slices.Clone(u.o.Alphabet)
-	seen := map[rune]bool{boundary: true}
-	for _, c := range u.text {
-		if !seen[c] {
-			seen[c] = true
-			all = append(all, c)
-		}
+	for c := range u.characters() {
+		all = append(all, c)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -290,7 +286,7 @@ func (u *Unigram) used() []int64 {
 
 // finish returns the required characters and as many of the other pieces, in their order, as there is room for.
 func (u *Unigram) finish(required []rune) []Piece {
-	room := u.o.VocabSize - u.o.Reserved
+	room := u.o.VocabSize - len(u.o.Reserved)
 	scores := map[rune]float64{}
 	worst := 0.0
 	for _, p := range u.pieces {
@@ -298,21 +294,30 @@ func (u *Unigram) finish(required []rune) []Piece {
 			scores[u.text[p.at]] = p.score
 		}
 	}
-	out := make([]Piece, 0, room)
+	reserved := map[string]bool{}
+	for _, s := range u.o.Reserved {
+		reserved[s] = true
+	}
+	out := make([]Piece, 0, max(0, room))
+	add := func(text string, score float64) {
+		if !reserved[text] {
+			out = append(out, Piece{text, score})
+		}
+	}
 	for _, c := range required {
 		score, known := scores[c]
 		if !known {
 			score = worst
 			worst += requiredStep
 		}
-		out = append(out, Piece{string(c), score})
+		add(string(c), score)
 	}
 	for _, p := range u.pieces {
 		if len(out) == room {
 			break
 		}
 		if p.length > 1 {
-			out = append(out, Piece{string(u.text[p.at : p.at+p.length]), p.score})
+			add(string(u.text[p.at:p.at+p.length]), p.score)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Piece) int { return cmp.Compare(b.Score, a.Score) })

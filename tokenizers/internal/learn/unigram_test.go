@@ -246,7 +246,7 @@ func someWords(seed uint64, n int) (words []string, counts []int64) {
 	return words, counts
 }
 
-var unigramDefaults = UnigramOptions{VocabSize: 120, Reserved: 3, MaxPieceLength: 8, SeedSize: 100_000, ShrinkingFactor: 0.75, SubIterations: 2}
+var unigramDefaults = UnigramOptions{VocabSize: 120, Reserved: []string{"<unk>", "<s>", "tata"}, MaxPieceLength: 8, SeedSize: 100_000, ShrinkingFactor: 0.75, SubIterations: 2}
 
 func TestUnigramAgainstPlain(t *testing.T) {
 	for seed := range uint64(6) {
