@@ -107,9 +107,9 @@ def wordpiece(texts, size):
 UNIGRAM_SPECIAL = ["<unk>", "<s>", "</s>", "<pad>"]
 
 
-def unigram(texts, size):
+def unigram(texts, size, special=UNIGRAM_SPECIAL):
     tok = SentencePieceUnigramTokenizer()
-    tok.train_from_iterator(texts, vocab_size=size, special_tokens=UNIGRAM_SPECIAL, unk_token="<unk>", show_progress=False)
+    tok.train_from_iterator(texts, vocab_size=size, special_tokens=special, unk_token=special[0], show_progress=False)
     return tok
 
 
@@ -159,15 +159,15 @@ def templates():
     ), {"MinFrequency": 3, "InitialAlphabet": "åß", "MaxTokenLength": 7}
 
     def pieces():
-        tok = Tokenizer(models.Unigram([("<unk>", 0.0)], 0))
+        tok = Tokenizer(models.Unigram([("<none>", 0.0)], 0))
         tok.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents()])
         tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.Metaspace(prepend_scheme="first")])
         tok.decoder = decoders.Metaspace()
-        tok.add_special_tokens(["<unk>"])
+        tok.add_special_tokens(["<none>"])
         return tok
 
     yield "unigram digits", pieces, lambda n: trainers.UnigramTrainer(
-        vocab_size=n, special_tokens=["<unk>"], unk_token="<unk>", max_piece_length=7, shrinking_factor=0.6, n_sub_iterations=3, initial_alphabet=["ж"], show_progress=False
+        vocab_size=n, special_tokens=["<none>"], unk_token="<none>", max_piece_length=7, shrinking_factor=0.6, n_sub_iterations=3, initial_alphabet=["ж"], show_progress=False
     ), {"MaxPieceLength": 7, "ShrinkingFactor": 0.6, "SubIterations": 3, "InitialAlphabet": "ж"}
 
     def words():
@@ -310,7 +310,7 @@ def record():
         shapes.append({"name": what, "template": json.loads(template), "options": options, "trained": json.loads(tok.to_str())})
     with open("tokenizers/testdata/reference_training.json", "w") as f:
         value = {"reference": tokenizers.__version__, "merges": merges_of(bpe(texts, 500)), "words": counted, "vocabulary": vocabularies[0],
-                 "pieces": json.loads(unigram(texts, 2500).to_str())["model"]["vocab"], "wordlevel": sorted(wordlevel(texts, 300).get_vocab().items(), key=lambda e: e[1])}
+                 "pieces": json.loads(unigram(texts, 2500, ["<none>"]).to_str())["model"]["vocab"], "wordlevel": sorted(wordlevel(texts, 300).get_vocab().items(), key=lambda e: e[1])}
         json.dump(value, f, ensure_ascii=False, separators=(",", ":"))
         f.write("\n")
     with open("tokenizers/testdata/reference_templates.json", "w") as f:
