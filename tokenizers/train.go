@@ -45,7 +45,7 @@ type TrainOptions struct {
 	MemoryBytes int64  // for counting: words that don't fit are written to a temporary folder meanwhile; changes nothing but the time; 0: no bound
 	SpillFolder string // where that folder is made; "": where the system makes them
 
-	Progress func(TrainProgress) // called now and then by the goroutine of Train; nil: not
+	Progress func(TrainProgress) error // called now and then by the goroutine of Train; an error ends the training; nil: not called
 }
 
 // maxMergedLength keeps merged tokens within maxTokenBytes.
@@ -194,7 +194,7 @@ func (t *training) setDefaults() error {
 		setDefault(&o.MinFrequency, 2)
 	}
 	if o.Progress == nil {
-		o.Progress = func(TrainProgress) {}
+		o.Progress = func(TrainProgress) error { return nil }
 	}
 	t.prefix, t.suffix = t.template.setting("continuing_subword_prefix", o.ContinuingPrefix), t.template.setting("end_of_word_suffix", o.EndOfWordSuffix)
 	if err := t.setSpecial(); err != nil {

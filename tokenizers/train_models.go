@@ -21,9 +21,9 @@ func (t *training) learn(words *wordcount.Sorted) (learned, error) {
 }
 
 // made reports the number of tokens so far.
-func (t *training) made(tokens int) {
+func (t *training) made(tokens int) error {
 	t.progress.Tokens = tokens
-	t.o.Progress(t.progress)
+	return t.o.Progress(t.progress)
 }
 
 func (t *training) learnMerges(words *wordcount.Sorted) (learned, error) {
@@ -47,8 +47,8 @@ func (t *training) learnMerges(words *wordcount.Sorted) (learned, error) {
 		return learned{}, err
 	}
 	v := learned{}
-	v.tokens, v.merges = learner.Learn()
-	return v, nil
+	v.tokens, v.merges, err = learner.Learn()
+	return v, err
 }
 
 // spelling gives a learner the words as symbols.
@@ -187,7 +187,7 @@ func (t *training) unigramOptions() learn.UnigramOptions {
 	return learn.UnigramOptions{
 		VocabSize: t.o.VocabSize, Reserved: t.reserved, Alphabet: []rune(t.o.InitialAlphabet), MaxPieceLength: t.o.MaxPieceLength,
 		SeedSize: t.o.SeedSize, ShrinkingFactor: t.o.ShrinkingFactor, SubIterations: t.o.SubIterations, Workers: t.o.Workers,
-		Progress: func(pieces int) { t.made(pieces + len(t.reserved)) },
+		Progress: func(pieces int) error { return t.made(pieces + len(t.reserved)) },
 	}
 }
 
@@ -242,6 +242,5 @@ func (t *training) learnWords(words *wordcount.Sorted) (learned, error) {
 	for _, c := range best {
 		v.tokens = append(v.tokens, c.word)
 	}
-	t.made(len(v.tokens))
-	return v, nil
+	return v, t.made(len(v.tokens))
 }

@@ -327,13 +327,31 @@ func TestTrainDefaults(t *testing.T) {
 }
 
 func TestTrainProgress(t *testing.T) {
-	var last TrainProgress
-	calls := 0
-	o := TrainOptions{Model: TrainBPE, VocabSize: 400, Progress: func(p TrainProgress) { last = p; calls++ }}
 	texts := roughtext.Lines(1200)[512:]
-	trained(t, o, texts...)
-	if calls < 4 || last.Tokens != 400 {
-		t.Errorf("%d calls, the last with %+v", calls, last)
+	for _, model := range []string{TrainBPE, TrainWordPiece, TrainUnigram, TrainWordLevel} {
+		for _, workers := range []int{1, 2} {
+			var last TrainProgress
+			calls := 0
+			o := TrainOptions{Model: model, VocabSize: 2500, LimitAlphabet: 200, Workers: workers, Progress: func(p TrainProgress) error { last = p; calls++; return nil }}
+			size := trained(t, o, texts...).VocabSize()
+			if calls < 4 || last.Texts != int64(len(texts)) || last.Words == 0 || model != TrainUnigram && last.Tokens != size {
+				t.Errorf("%s: %d calls, the last with %+v", model, calls, last)
+			}
+			// An error ends the training whenever it comes.
+			stop := errors.New("stop")
+			for when := range 3 {
+				left := when
+				o.Progress = func(TrainProgress) error {
+					if left--; left < 0 {
+						return stop
+					}
+					return nil
+				}
+				if _, err := Train(o, textsOf(texts[:300]...)); !errors.Is(err, stop) {
+					t.Errorf("%s, call %d: error is %v", model, when, err)
+				}
+			}
+		}
 	}
 }
 

@@ -150,7 +150,10 @@ func checkPairs(t testing.TB, o PairOptions, text string) {
 		slow.words, slow.counts = append(slow.words, symbols), append(slow.counts, counts[word])
 	}
 	want := slow.learn()
-	gotTokens, got := fast.Learn()
+	gotTokens, got, err := fast.Learn()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !slices.Equal(got, want) || !slices.Equal(gotTokens, slow.tokens) {
 		t.Errorf("%+v %q: merges %v, want %v", o, text, got, want)
 	}
@@ -200,12 +203,12 @@ func TestLongWord(t *testing.T) {
 		tokens = append(tokens, fmt.Sprintf("%02d", i))
 	}
 	calls := 0
-	l := NewPairs(PairOptions{VocabSize: 6000, MinFrequency: 2, Progress: func(int) { calls++ }}, tokens)
+	l := NewPairs(PairOptions{VocabSize: 6000, MinFrequency: 2, Progress: func(int) error { calls++; return nil }}, tokens)
 	if err := l.Add(word, 1); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := l.Learn(); len(got) != 6000 || calls < 50 {
-		t.Errorf("%d tokens, %d calls", len(got), calls)
+	if got, _, err := l.Learn(); err != nil || len(got) != 6000 || calls < 50 {
+		t.Errorf("%d tokens, %d calls, %v", len(got), calls, err)
 	}
 }
 
@@ -230,6 +233,8 @@ func BenchmarkPairs(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		l.Learn()
+		if _, _, err := l.Learn(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -13,15 +13,15 @@ import (
 
 // UnigramOptions says how a Unigram model is fitted.
 type UnigramOptions struct {
-	VocabSize       int              // pieces to reach, Reserved ones included
-	Reserved        []string         // of these, pieces that are not made here, such as special tokens
-	Alphabet        []rune           // characters that become pieces even if no word has them
-	MaxPieceLength  int              // characters of a piece, at most
-	SeedSize        int              // pieces to begin with, at most
-	ShrinkingFactor float64          // share of the pieces that stay when the others are pruned, above 0 and below 1
-	SubIterations   int              // rounds of expectation and maximization before each pruning
-	Workers         int              // goroutines; they change nothing
-	Progress        func(pieces int) // called now and then; nil: not
+	VocabSize       int                    // pieces to reach, Reserved ones included
+	Reserved        []string               // of these, pieces that are not made here, such as special tokens
+	Alphabet        []rune                 // characters that become pieces even if no word has them
+	MaxPieceLength  int                    // characters of a piece, at most
+	SeedSize        int                    // pieces to begin with, at most
+	ShrinkingFactor float64                // share of the pieces that stay when the others are pruned, above 0 and below 1
+	SubIterations   int                    // rounds of expectation and maximization before each pruning
+	Workers         int                    // goroutines; they change nothing
+	Progress        func(pieces int) error // called before each pass over the words; an error ends the learning; nil: not called
 }
 
 // Piece is an entry of a vocabulary with the logarithm of its probability.
@@ -59,7 +59,7 @@ const (
 // NewUnigram returns a learner without words.
 func NewUnigram(o UnigramOptions) *Unigram {
 	if o.Progress == nil {
-		o.Progress = func(int) {}
+		o.Progress = func(int) error { return nil }
 	}
 	return &Unigram{o: o}
 }
@@ -94,8 +94,10 @@ func (u *Unigram) Learn() ([]Piece, error) {
 	u.setScores()
 	desired := u.o.VocabSize * 11 / 10 // room for characters that were dropped
 	for {
-		u.o.Progress(len(u.pieces))
 		for range u.o.SubIterations {
+			if err := u.o.Progress(len(u.pieces)); err != nil {
+				return nil, err
+			}
 			u.maximize(u.expectations())
 		}
 		if len(u.pieces)+1 <= desired {
@@ -106,8 +108,7 @@ func (u *Unigram) Learn() ([]Piece, error) {
 			break
 		}
 	}
-	u.o.Progress(len(u.pieces))
-	return u.finish(required), nil
+	return u.finish(required), u.o.Progress(len(u.pieces))
 }
 
 // required returns the characters that must be pieces.
