@@ -10,11 +10,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/internal/roughtext"
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
 
 var testTokenizers = []string{
 	"bpe", "bpe_roberta", "bpe_unknown_fused", "bpe_one_word", "bpe_dropped", "bpe_characters", "bpe_normalized",
-	"wordpiece", "wordpiece_accents", "wordpiece_cased_marks", "wordpiece_raw",
+	"bpe_shown", "bpe_clip", "wordpiece", "wordpiece_accents", "wordpiece_cased_marks", "wordpiece_raw",
 	"unigram", "unigram_bytes", "unigram_whole", "unigram_prepend", "word_level",
 }
 
@@ -47,7 +48,7 @@ func checkEncoder(t testing.TB, name string, tok *Tokenizer, encoders []*Encoder
 }
 
 func encodersOf(tok *Tokenizer) []*Encoder {
-	return []*Encoder{tok.NewEncoder(0), tok.NewEncoder(minCacheBytes), tok.NewEncoder(1 << 20)}
+	return []*Encoder{tok.NewEncoder(0), tok.NewEncoder(wordcache.MinBytes), tok.NewEncoder(1 << 20)}
 }
 
 func TestEncoderEqualsParts(t *testing.T) {
@@ -141,7 +142,7 @@ func naiveWordPiece(w *wordPiece, prefix, word string) []uint32 {
 			if start > 0 {
 				piece = prefix + piece
 			}
-			if id, ok := w.ids[piece]; ok {
+			if id, ok := w.tokenID(piece); ok {
 				ids = append(ids, id)
 				break
 			}
@@ -215,7 +216,7 @@ func TestAppendIDsDoesNotAllocate(t *testing.T) {
 	for _, name := range []string{"bpe", "wordpiece"} {
 		tok := loadNamed(t, name+".tokenizer.json")
 		text := []byte(strings.Join(roughtext.Lines(700)[512:], " "))
-		for _, cache := range []int{0, minCacheBytes, 4 << 20} {
+		for _, cache := range []int{0, wordcache.MinBytes, 4 << 20} {
 			e := tok.NewEncoder(cache)
 			ids, starts := e.AppendWords(nil, nil, text)
 			if n := testing.AllocsPerRun(5, func() { ids, starts = e.AppendWords(ids[:0], starts[:0], text) }); n != 0 {
@@ -280,7 +281,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	tok := loadNamed(f, "bpe.tokenizer.json")
-	e := tok.NewEncoder(minCacheBytes)
+	e := tok.NewEncoder(wordcache.MinBytes)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if got := tok.AppendText(nil, e.AppendIDs(nil, text), true); !bytes.Equal(got, text) {
 			t.Fatalf("%q comes back as %q", text, got)

@@ -34,7 +34,7 @@ func TestSplitPlan(t *testing.T) {
 			if len(text) == 0 {
 				continue
 			}
-			same(t, fmt.Sprintf("%s of %q", pattern, text), e.append(nil, text), parts.appendByParts(nil, text))
+			same(t, fmt.Sprintf("%s of %q", pattern, text), e.append(nil, text, ^uint32(0)), parts.appendByParts(nil, text))
 		}
 	}
 }

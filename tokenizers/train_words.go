@@ -1,6 +1,7 @@
 package tokenizers
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -65,11 +66,25 @@ func (t *training) newWordSource(maxBytes int64, store *wordcount.Store) *wordSo
 		m, ok = &metaspace{}, true // which cuts at spaces, too
 	}
 	if ok {
-		if plan, ok := newMetaspacePlan(normalizer, m).(*metaspacePlan); ok {
-			s.next = func(text []byte) (skip, n int) { return 0, plan.piece(text) }
+		if plan, ok := newMetaspacePlan(normalizer, m, nil).(*metaspacePlan); ok && !plan.wholeText {
+			s.next = func(text []byte) (skip, n int) { return 0, nextCut(plan, text) }
 		}
 	}
 	return s
+}
+
+// nextCut returns where a text may first be cut before a space, or its length.
+func nextCut(plan cuttable, text []byte) int {
+	for i := 1; i < len(text); i++ {
+		n := bytes.IndexByte(text[i:], ' ')
+		if n < 0 {
+			break
+		}
+		if i += n; plan.cutsAt(text, i) {
+			return i
+		}
+	}
+	return len(text)
 }
 
 // cutsAtSpaces tells whether a pre-tokenizer drops spaces, and makes words of what is between them wherever it stands.

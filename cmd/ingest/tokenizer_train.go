@@ -16,6 +16,7 @@ import (
 	"github.com/shardmill/shardmill/datasets/shards"
 	"github.com/shardmill/shardmill/pipeline/recipe"
 	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/tokenizers/formats"
 )
 
 // trainFlags are what `ingest tokenizer train` is told.
@@ -65,7 +66,7 @@ words: beyond --memory, counted words go to a temporary folder while texts are r
 func (t *trainFlags) register(cmd *cobra.Command) {
 	f, o := cmd.Flags(), &t.options
 	f.StringVar(&o.Model, "model", "", "bpe, wordpiece, unigram or wordlevel; that of --template if left out")
-	f.StringVar(&t.template, "template", "", "tokenizer.json to train anew")
+	f.StringVar(&t.template, "template", "", "tokenizer to train anew: "+tokenizerFormats)
 	f.StringVar(&t.out, "out", "", "file to write")
 	f.IntVar(&o.VocabSize, "vocab-size", 30_000, "tokens in the vocabulary, special ones included")
 	f.Int64Var(&t.minTokenOccurrence, "min-frequency", 0, "bpe, wordpiece: pairs that occur less often are not merged; wordlevel: words that do are left out; 0: 2, wordlevel 1")
@@ -121,7 +122,7 @@ func (t *trainFlags) run(ctx context.Context, s streams, args []string) error {
 		return err
 	}
 	if t.template != "" {
-		if t.options.Template, err = tokenizers.LoadFile(t.template); err != nil {
+		if t.options.Template, err = formats.Open(t.template); err != nil {
 			return fmt.Errorf("--template: %w", err)
 		}
 	}

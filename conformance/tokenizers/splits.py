@@ -56,6 +56,7 @@ def parts():
     for behavior in BEHAVIORS:
         yield p.Punctuation(behavior)
     yield from [p.Digits(True), p.Digits(False), p.Whitespace(), p.WhitespaceSplit(), p.CharDelimiterSplit("e"), p.CharDelimiterSplit("中")]
+    yield from [p.UnicodeScripts(), p.FixedLength(1), p.FixedLength(3), p.FixedLength(), p.Sequence([p.UnicodeScripts(), p.FixedLength(2)])]
     yield p.Sequence([p.WhitespaceSplit(), p.Punctuation(), p.Digits(True)])
     yield p.Sequence([p.Digits(False), p.ByteLevel(add_prefix_space=True, use_regex=True), p.Split("Ġ", "merged_with_next")])
     yield p.Sequence([p.Split(Regex(r"\p{N}{1,3}"), "isolated"), p.Sequence([p.ByteLevel(add_prefix_space=False, use_regex=False)])])
