@@ -225,6 +225,7 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
+	short   shortWord
 	lattice lattice  // of Unigram
 	dropper *dropper // nil: all merges are done
 }

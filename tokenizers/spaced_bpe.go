@@ -19,7 +19,10 @@ type spacedBPE struct {
 	mark    string // what a space becomes
 	prefix  spacePrefix
 	charIDs *charTable
-	scanner *scan.Spaces   // nil: the text is not cut
+	symbols [utf8.RuneSelf]uint32                        // what ASCII starts as; noID for what becomes the unknown token
+	pairs   func() *[utf8.RuneSelf * utf8.RuneSelf]merge // of ASCII
+	openers string                                       // the white space before which the text is cut
+	scanner func() scan.Spaces
 	joined  func() pairSet // symbols that a merge may join
 }
 
@@ -43,9 +46,15 @@ func newSpacedBPE(n normalizer, pre preTokenizer, m *bpe) fusedPlan {
 	}
 	p.charIDs = newCharTable(m.tokens)
 	p.joined = sync.OnceValue(func() pairSet { return newPairSet(m) })
-	if openers := p.openers(); openers != "" {
-		p.scanner = p.newScanner(openers)
+	for c := range p.symbols {
+		p.symbols[c] = noID
+		if symbol, ok := p.symbol(rune(c)); ok {
+			p.symbols[c], _ = m.tokenID(symbol)
+		}
 	}
+	p.openers = p.findOpeners()
+	p.pairs = sync.OnceValue(p.findPairs)
+	p.scanner = sync.OnceValue(p.newScanner)
 	return p
 }
 
@@ -92,9 +101,9 @@ func (p *spacedBPE) readSpaces(n normalizer, pre preTokenizer) bool {
 	return p.mark != "" && (p.prefix == noPrefix || before == p.mark)
 }
 
-// openers returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
+// findOpeners returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
 // them on its right, it has nothing else on its left.
-func (p *spacedBPE) openers() string {
+func (p *spacedBPE) findOpeners() string {
 	symbols := map[rune]string{}
 	for _, c := range " \n\t\r" {
 		if symbol, ok := p.symbol(c); ok {
@@ -146,12 +155,12 @@ func (b *bpe) hasAllBytes() bool {
 	return b.byteTokens != nil && !slices.Contains(b.byteTokens[:], noID)
 }
 
-func (p *spacedBPE) newScanner(openers string) *scan.Spaces {
+func (p *spacedBPE) newScanner() scan.Spaces {
 	mark, _ := utf8.DecodeRuneInString(p.mark)
 	dropped := p.model.unknown == noID && !p.model.hasAllBytes()
-	return &scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
+	return scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
 		switch {
-		case strings.ContainsRune(openers, r):
+		case r < utf8.RuneSelf && strings.IndexByte(p.openers, byte(r)) >= 0:
 			return scan.Space
 		case r == mark || r == ' ' || dropped && p.charIDs.of(r) == noID:
 			return 0
@@ -171,14 +180,14 @@ func (p *spacedBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 
 // appendText leaves out the mark of the first id: the text is one word.
 func (p *spacedBPE) appendText(e *Encoder, dst []uint32, text []byte) []uint32 {
-	if p.scanner == nil {
+	if p.openers == "" {
 		return p.appendFirst(e, dst, text)
 	}
-	b := &e.batch
-	p.scanner.Reset(&e.scan, text)
+	b, scanner := &e.batch, p.scanner()
+	scanner.Reset(&e.scan, text)
 	first := 1
 	for b.ends[0] = 0; ; first = 0 {
-		n := p.scanner.Cut(&e.scan, b.ends[1:])
+		n := scanner.Cut(&e.scan, b.ends[1:])
 		if n == 0 {
 			e.scan = scan.State{}
 			return dst
@@ -208,13 +217,22 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)
 		piece = e.sentence.valid
 	}
-	ids, ok := p.appendSymbols(e.symbols[:0], piece)
+	ids, ok := p.appendSymbols(slices.Grow(e.symbols[:0], len(piece)), piece)
 	e.symbols = ids
 	if !ok {
 		return p.missUnknown(e, dst, piece)
 	}
 	if len(ids) <= fewSymbols {
-		return p.model.appendMerged(dst, ids, &e.merger)
+		var pairs [fewSymbols]merge
+		if isASCII(piece) {
+			table := p.pairs()
+			for i := range len(piece) - 1 {
+				pairs[i] = table[int(piece[i])*utf8.RuneSelf+int(piece[i+1])]
+			}
+		} else {
+			p.model.lookUpPairs(&pairs, ids)
+		}
+		return append(dst, p.model.mergeFew(ids, &pairs)...)
 	}
 	joined := p.joined()
 	for len(ids) > 0 {
@@ -228,32 +246,43 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 	return dst
 }
 
+// findPairs returns what two characters of ASCII merge to.
+func (p *spacedBPE) findPairs() *[utf8.RuneSelf * utf8.RuneSelf]merge {
+	table := &[utf8.RuneSelf * utf8.RuneSelf]merge{}
+	for i := range table {
+		table[i] = p.model.merged(p.symbols[i/utf8.RuneSelf], p.symbols[i%utf8.RuneSelf])
+	}
+	return table
+}
+
 // appendSymbols appends the tokens of the characters of a piece. It returns false where there is one that has neither a token nor bytes.
 func (p *spacedBPE) appendSymbols(ids []uint32, piece []byte) ([]uint32, bool) {
-	mark := p.charIDs.of([]rune(p.mark)[0])
-	for len(piece) > 0 {
-		r, size := utf8.DecodeRune(piece)
-		id := p.charIDs.of(r)
-		switch {
-		case r == ' ':
-			ids = append(ids, mark)
-		case id != noID:
-			ids = append(ids, id)
-		case !p.model.hasByteTokens(piece[:size]):
-			return ids, false
-		default:
-			for _, b := range piece[:size] {
-				ids = append(ids, p.model.byteTokens[b])
-			}
+	for i := 0; i < len(piece); {
+		if b := piece[i]; b < utf8.RuneSelf && p.symbols[b] != noID {
+			ids = append(ids, p.symbols[b])
+			i++
+			continue
 		}
-		piece = piece[size:]
+		r, size := utf8.DecodeRune(piece[i:])
+		char := piece[i : i+size]
+		i += size
+		if id := p.charIDs.of(r); id != noID {
+			ids = append(ids, id)
+			continue
+		}
+		if !p.model.hasByteTokens(char) {
+			return ids, false
+		}
+		for _, b := range char {
+			ids = append(ids, p.model.byteTokens[b])
+		}
 	}
 	return ids, true
 }
 
 // missUnknown is for pieces with characters that become the unknown token, or nothing.
 func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32 {
-	shown := e.sentence.shown[:0]
+	shown := slices.Grow(e.sentence.shown[:0], len(p.mark)*len(piece))
 	for _, b := range piece {
 		if b == ' ' {
 			shown = append(shown, p.mark...)
@@ -262,7 +291,9 @@ func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32
 		}
 	}
 	e.sentence.shown = shown
-	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
+	m := &e.merger
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(piece)), slices.Grow(m.heap[:0], len(piece))
+	e.tokens = p.model.tokenize(slices.Grow(e.tokens[:0], len(piece)), shown, m)
 	for _, t := range e.tokens {
 		dst = append(dst, t.id)
 	}
@@ -274,13 +305,12 @@ const fewSymbols = 32
 
 // appendMerged appends what becomes of symbols, which it writes over.
 func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
-	if len(symbols) == 1 {
-		return append(dst, symbols[0])
-	}
 	if len(symbols) <= fewSymbols {
-		return append(dst, b.mergeFew(symbols)...)
+		var pairs [fewSymbols]merge
+		b.lookUpPairs(&pairs, symbols)
+		return append(dst, b.mergeFew(symbols, &pairs)...)
 	}
-	m.symbols = m.symbols[:0]
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(symbols)), slices.Grow(m.heap[:0], len(symbols))
 	for _, id := range symbols {
 		m.add(id, 1)
 	}
@@ -293,19 +323,24 @@ func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
 	return dst
 }
 
-// mergeFew merges up to fewSymbols in place.
-func (b *bpe) mergeFew(ids []uint32) []uint32 {
-	var pairs [fewSymbols]merge // of a symbol with the next; rank noID where they don't merge
-	pair := func(i int) merge {
-		if m, ok := b.merges.get(ids[i], ids[i+1]); ok {
-			return m
-		}
-		return merge{rank: noID}
+// merged returns what two tokens merge to; the rank is noID where they don't.
+func (b *bpe) merged(left, right uint32) merge {
+	if m, ok := b.merges.get(left, right); ok {
+		return m
 	}
+	return merge{rank: noID}
+}
+
+// lookUpPairs fills in what each of up to fewSymbols merges to with the next.
+func (b *bpe) lookUpPairs(pairs *[fewSymbols]merge, ids []uint32) {
+	for i := range len(ids) - 1 {
+		pairs[i] = b.merged(ids[i], ids[i+1])
+	}
+}
+
+// mergeFew merges up to fewSymbols in place, given what each merges to with the next.
+func (b *bpe) mergeFew(ids []uint32, pairs *[fewSymbols]merge) []uint32 {
 	n := len(ids)
-	for i := range n - 1 {
-		pairs[i] = pair(i)
-	}
 	for n > 1 {
 		best := 0
 		for i := 1; i < n-1; i++ {
@@ -321,10 +356,10 @@ func (b *bpe) mergeFew(ids []uint32) []uint32 {
 		copy(pairs[best+1:n-1], pairs[best+2:n])
 		n--
 		if best < n-1 {
-			pairs[best] = pair(best)
+			pairs[best] = b.merged(ids[best], ids[best+1])
 		}
 		if best > 0 {
-			pairs[best-1] = pair(best - 1)
+			pairs[best-1] = b.merged(ids[best-1], ids[best])
 		}
 	}
 	return ids[:n]

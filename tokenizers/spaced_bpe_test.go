@@ -102,7 +102,7 @@ func TestSpacedBPEEqualsParts(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s: the plan is %T", name, tok.plan)
 		}
-		if got := p.openers(); got != cut[name] {
+		if got := p.openers; got != cut[name] {
 			t.Errorf("%s is cut before %q, want %q", name, got, cut[name])
 		}
 		encoders := encodersOf(tok)
@@ -179,8 +179,8 @@ func FuzzSpacedBPE(f *testing.F) {
 func TestLlamaIsCutAtSpaces(t *testing.T) {
 	tok := loadNamed(t, "llama-2")
 	p, ok := tok.plan.(*spacedBPE)
-	if !ok || p.scanner == nil || p.openers() != " \n\t" { // there are merges of a line end after semicolons
-		t.Fatalf("the plan is %v, cut before %q", p, p.openers())
+	if !ok || p.openers != " \n\t" { // there are merges of a line end after semicolons
+		t.Fatalf("the plan is %v, cut before %q", p, p.openers)
 	}
 	encoders := encodersOf(tok)
 	for _, text := range append(roughtext.Lines(600)[500:], realText(t, "corpora/text/lee_background.cor", 50000)) {
