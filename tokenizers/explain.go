@@ -5,7 +5,7 @@ package tokenizers
 func (t *Tokenizer) Explain() string {
 	switch p := t.plan.(type) {
 	case nil:
-		return "part by part: there is no plan for these parts and added tokens together"
+		return "part by part: there is no plan for these parts together"
 	case *byteBPE:
 		if p.cutter == nil {
 			return "byte-level BPE in one pass, each text one word"
@@ -15,6 +15,8 @@ func (t *Tokenizer) Explain() string {
 		return "BERT in one pass, words from bytes to ids"
 	case *metaspacePlan:
 		return t.model.name() + " behind Metaspace, cut before it is normalized: the parts see only words that are new"
+	case *spacedBPE:
+		return "BPE of texts whose spaces are shown, in one pass, pieces from bytes to ids"
 	default:
 		return t.model.name() + " in one pass"
 	}
