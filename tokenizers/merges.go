@@ -39,8 +39,15 @@ func (b *bpe) readMerges(r *jsonReader) error {
 				return err
 			}
 		}
-		i := m.first + m.count
-		return atIndex(i, m.read(r))
+		if err := m.read(r); err != nil {
+			i := m.first + m.count
+			if before := m.add(); before != nil {
+				return before
+			}
+			return atIndex(i, err)
+		}
+		m.count++
+		return nil
 	})
 	if err != nil {
 		return err
@@ -48,7 +55,7 @@ func (b *bpe) readMerges(r *jsonReader) error {
 	return m.add()
 }
 
-// read reads one merge into the batch.
+// read reads one merge behind those of the batch.
 func (m *mergeReader) read(r *jsonReader) error {
 	if r.next() == '"' {
 		s, err := r.bytes()
@@ -61,7 +68,6 @@ func (m *mergeReader) read(r *jsonReader) error {
 		}
 		m.text = append(append(m.text, s[:cut]...), s[cut+1:]...)
 		m.ends[2*m.count], m.ends[2*m.count+1] = len(m.text)-len(s)+cut+1, len(m.text)
-		m.count++
 		return nil
 	}
 	n := 0
@@ -77,7 +83,6 @@ func (m *mergeReader) read(r *jsonReader) error {
 	if err == nil && n != 2 {
 		err = errors.New("a merge has two tokens")
 	}
-	m.count++
 	return err
 }
 
