@@ -31,7 +31,7 @@ type input struct {
 }
 
 func (in *input) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&in.tokenizer, "tokenizer", "", "tokenizer.json; the arguments are files then, not a recipe")
+	fs.StringVar(&in.tokenizer, "tokenizer", "", "tokenizer.json, or another file or folder that ingest tokenizer convert reads; the arguments are files then, not a recipe")
 	fs.Int64Var(&in.limit, "limit", 0, "records to read of each source; 0 reads all (recipe: limit)")
 	in.limited = func() bool { return fs.Changed("limit") }
 	fs.StringArrayVar(&in.sets, "set", nil, "replace a value of the recipe: a.b=c; may be given again")

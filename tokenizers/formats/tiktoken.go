@@ -105,16 +105,8 @@ func encodingOf(name, path string, ranks int) (*encoding, error) {
 	return nil, fmt.Errorf("%d ranks are those of no encoding that is known: say which of %v splits text as this one does", ranks, Encodings())
 }
 
-// fromRanks reads a list of ranks: base64 of the bytes of a token and its rank, which is its id, on each line.
-func fromRanks(data []byte, path, name string, s *settings) (*document, error) {
-	ranks, err := readRanks(data)
-	if err != nil {
-		return nil, err
-	}
-	e, err := encodingOf(name, path, len(ranks.tokens))
-	if err != nil {
-		return nil, err
-	}
+// document returns what an encoding says, without tokens and merges.
+func (e *encoding) document() *document {
 	d := &document{hasMerges: true,
 		decoder:       `{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}`,
 		postProcessor: `{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true}`,
@@ -128,6 +120,20 @@ func fromRanks(data []byte, path, name string, s *settings) (*document, error) {
 	if e.nfc {
 		d.normalizer = `{"type": "NFC"}`
 	}
+	return d
+}
+
+// fromRanks reads a list of ranks: base64 of the bytes of a token and its rank, which is its id, on each line.
+func fromRanks(data []byte, path, name string, s *settings) (*document, error) {
+	ranks, err := readRanks(data)
+	if err != nil {
+		return nil, err
+	}
+	e, err := encodingOf(name, path, len(ranks.tokens))
+	if err != nil {
+		return nil, err
+	}
+	d := e.document()
 	d.addMissing(e.special())
 	d.addMissing(s.added)
 	for _, token := range ranks.tokens {

@@ -278,11 +278,10 @@ func (p *parsed) rankFile() ([]File, error) {
 		return nil, errors.New("its merges are not those that follow from the order of its tokens: keep tokenizer.json")
 	}
 	for _, e := range encodings {
-		d, err := fromRanks(data, "", e.name, &settings{})
-		if err != nil {
-			continue // a special token of the encoding has the id of a token here
+		if slices.ContainsFunc(e.special(), func(t addedToken) bool { return l.byID[t.ID] != "" }) {
+			continue
 		}
-		other, err := parse(d.bytes())
+		other, err := parse(e.document().bytes())
 		if err != nil {
 			return nil, err
 		}
