@@ -133,8 +133,8 @@ func newPlan(t *Tokenizer) fusedPlan {
 	}
 	switch m := t.model.(type) {
 	case *bpe:
-		if t.normalizer == nil && m.prefix+m.suffix == "" {
-			return newByteBPE(t.preTokenizer, m)
+		if m.prefix+m.suffix == "" {
+			return newNormalizedPlan(t.normalizer, newByteBPE(t.preTokenizer, m))
 		}
 	case *wordPiece:
 		n, ok := t.normalizer.(*bertNormalizer)
