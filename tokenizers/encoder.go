@@ -214,8 +214,8 @@ func newPlan(t *Tokenizer) fusedPlan {
 		if p := newSpacedBPE(t.normalizer, t.preTokenizer, m); p != nil {
 			return p
 		}
-		if t.normalizer == nil && m.prefix+m.suffix == "" {
-			if p := newByteBPE(t.preTokenizer, m); p != nil {
+		if m.prefix+m.suffix == "" {
+			if p := newNormalizedPlan(t.normalizer, newByteBPE(t.preTokenizer, m)); p != nil {
 				return p
 			}
 		}
