@@ -9,7 +9,8 @@ type byteBPE struct {
 	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
 	byteID         [256]uint32 // noID where the vocabulary lacks the byte
-	whole          *wholeWords // nil where no words are taken whole
+	merges         *byteMerges // of short words; nil where there is none
+	whole          *wholeWords // that are not merged; nil where all are
 }
 
 // newByteBPE returns nil for a pre-tokenizer that has no plan.
@@ -35,6 +36,7 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 			p.byteID[b] = id
 		}
 	}
+	p.merges = newByteMerges(&model.merges, p.byteID)
 	if model.ignoreMerges {
 		p.whole = newWholeWords(&model.vocabulary)
 	}
@@ -90,25 +92,26 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	return dst
 }
 
-// smallWord is the most bytes that are merged by looking at all pairs again after each merge, which is faster than a heap for few of them.
-const smallWord = 32
-
 func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
-	if id, ok := p.whole.id(word); ok {
-		return append(dst, id|startsWord)
-	}
-	for _, b := range word {
-		if p.byteID[b] == noID {
-			return p.missUnknown(e, dst, word)
+	if p.whole != nil {
+		if id, ok := p.whole.id(word); ok {
+			return append(dst, id|startsWord)
 		}
 	}
 	start := len(dst)
-	if len(word) <= smallWord {
-		dst = p.mergeSmall(dst, word)
+	if p.merges != nil && len(word) <= maxShortWord {
+		w := &e.merger.ahead.words[0]
+		p.merges.begin(w, word)
+		for p.merges.step(w) {
+		}
+		dst = w.appendTo(dst)
 	} else {
 		m := &e.merger
 		m.symbols = m.symbols[:0]
 		for _, b := range word {
+			if p.byteID[b] == noID {
+				return p.missUnknown(e, dst, word)
+			}
 			m.add(p.byteID[b], 1)
 		}
 		m.mergeAll(&p.model.merges)
@@ -132,42 +135,54 @@ func (p *byteBPE) missUnknown(e *Encoder, dst []uint32, word []byte) []uint32 {
 	return appendWord(dst, e.tokens)
 }
 
-func (p *byteBPE) mergeSmall(dst []uint32, word []byte) []uint32 {
-	var ids [smallWord]uint32
-	var pairs [smallWord]merge // of the symbol with the next; rank noID where they don't merge
-	pair := func(i int) merge {
-		if m, ok := p.model.merges.get(ids[i], ids[i+1]); ok {
-			return m
+// aheadWords is the scratch memory of missAhead.
+type aheadWords struct {
+	words [mostAhead]shortWord
+	ids   [maxShortWord]uint32
+}
+
+const (
+	mostAhead   = 8  // words that are merged at once
+	aheadPieces = 32 // among which they are sought
+)
+
+// missAhead implements aheadPlan.
+func (p *byteBPE) missAhead(e *Encoder, dst []uint32, b pieces) []uint32 {
+	ahead := &e.merger.ahead
+	var words [mostAhead]*shortWord
+	var of [mostAhead]int
+	n := 0
+	for i := 0; i < min(len(b.starts), aheadPieces) && n < mostAhead; i++ {
+		piece := b.text[b.starts[i]:b.ends[i]]
+		if i > 0 && e.cache.Holds(b.places[i], piece) {
+			continue
 		}
-		return merge{rank: noID}
-	}
-	n := len(word)
-	for i, b := range word {
-		ids[i] = p.byteID[b]
-	}
-	for i := range n - 1 {
-		pairs[i] = pair(i)
-	}
-	for n > 1 {
-		best := 0
-		for i := 1; i < n-1; i++ {
-			if pairs[i].rank < pairs[best].rank {
-				best = i
+		whole := false
+		if p.whole != nil {
+			_, whole = p.whole.id(piece)
+		}
+		switch {
+		case whole || p.merges == nil || len(piece) > maxShortWord:
+			if i == 0 {
+				return e.appendMiss(p, dst, b)
 			}
-		}
-		if pairs[best].rank == noID {
-			break
-		}
-		ids[best] = pairs[best].id
-		copy(ids[best+1:n-1], ids[best+2:n])
-		copy(pairs[best+1:n-1], pairs[best+2:n])
-		n--
-		if best < n-1 {
-			pairs[best] = pair(best)
-		}
-		if best > 0 {
-			pairs[best-1] = pair(best - 1)
+		default:
+			words[n], of[n] = &ahead.words[n], i
+			p.merges.begin(words[n], piece)
+			n++
 		}
 	}
-	return append(dst, ids[:n]...)
+	p.merges.merge(words[:n])
+	for k := range n {
+		piece := b.text[b.starts[of[k]]:b.ends[of[k]]]
+		ids := ahead.words[k].appendTo(ahead.ids[:0])
+		ids[0] |= startsWord
+		if k == 0 {
+			dst = append(dst, ids...)
+		} else if e.cache.Holds(b.places[of[k]], piece) { // it came twice
+			continue
+		}
+		e.cache.Put(b.places[of[k]], piece, ids)
+	}
+	return dst
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"unicode/utf8"
 )
 
 // Encoding is an encoded text, or a pair of texts. Its slices have one entry for each token.
@@ -20,7 +19,8 @@ type Encoding struct {
 	AttentionMask []bool     // false for padding
 	Overflowing   []Encoding // with Truncation.Overflow: what was cut off, in windows that are laid out and padded like the encoding itself
 
-	text string // what the offsets point into, until the sequences are joined
+	text  string   // what the offsets point into, until the sequences are joined
+	words []string // the same, of EncodeWords
 }
 
 // EncodeOptions says how a text becomes tokens. The zero value gives the tokens of the text alone, its added tokens found.
@@ -35,8 +35,8 @@ type EncodeOptions struct {
 
 // Encode returns the tokens of a text as Hugging Face tokenizers gives them. The file's own settings for truncation, padding and dropout are
 // applied where o asks for them. Text that is not valid UTF-8 is encoded byte by byte by a byte-level tokenizer, and with U+FFFD for each
-// maximal ill-formed part by others. Errors are a text of 2 GiB or more and options that can't be met. It takes some 50 times the memory of the
-// text while it runs.
+// maximal ill-formed part by others. Errors are a text of 2 GiB or more and options that can't be met. It takes up to 50
+// times the memory of the text while it runs.
 func (t *Tokenizer) Encode(text string, o EncodeOptions) (Encoding, error) {
 	return t.encode(o, text)
 }
@@ -56,7 +56,7 @@ func (t *Tokenizer) encode(o EncodeOptions, texts ...string) (Encoding, error) {
 		if err != nil {
 			return Encoding{}, err
 		}
-		sequences[i] = t.sequence(s, i, o.SpecialIsText, &merger{dropper: drop})
+		sequences[i] = t.sequence(s, i, o.SpecialIsText, drop)
 	}
 	return t.layOut(sequences, o)
 }
@@ -67,32 +67,71 @@ type word struct {
 	added *addedToken
 }
 
-// sequence runs one text through the parts.
-func (t *Tokenizer) sequence(input string, number int, specialIsText bool, m *merger) Encoding {
-	words := t.words(input, specialIsText)
-	e := Encoding{text: input}
-	e.grow(len(words))
-	var tokens []token
-	for i, w := range words {
-		if w.added != nil {
-			e.add(w.added.id, string(w.bytes), w.origin(0, len(w.bytes)), i, number)
-			continue
-		}
-		tokens = t.model.tokenize(tokens[:0], w.bytes, m)
-		for _, k := range tokens {
-			e.add(k.id, t.shown(k, w.bytes), w.origin(int(k.start), int(k.end)), i, number)
-		}
-	}
-	return e
+// sequencer is what encodes texts for whoever has no Encoder.
+type sequencer struct {
+	*Encoder
+	tokens Tokens
+	input  []byte
 }
 
-// shown returns the string of a token: Unigram shows unknown text as it is.
-func (t *Tokenizer) shown(k token, word []byte) string {
-	if u, ok := t.model.(*unigram); ok && k.id == u.unknown {
-		return string(word[k.start:k.end])
+// sequencerCacheBytes is the size of the cache of words of a sequencer, of which there is one for each goroutine that encodes at the same time.
+const sequencerCacheBytes = 2 << 20
+
+func (t *Tokenizer) newSequencer() *sequencer {
+	if s, ok := t.sequencers.Get().(*sequencer); ok {
+		return s
 	}
-	s, _ := t.model.token(k.id)
-	return s
+	return &sequencer{Encoder: t.NewEncoder(sequencerCacheBytes)}
+}
+
+// giveBack keeps s for the next text, without buffers that have grown large.
+func (s *sequencer) giveBack() {
+	if cap(s.input) > maxScratchBytes {
+		s.input = nil
+	}
+	if cap(s.tokens.IDs) > maxScratchBytes/4 {
+		s.tokens = Tokens{}
+	}
+	s.tokenizer.sequencers.Put(s)
+}
+
+// sequence encodes one text.
+func (t *Tokenizer) sequence(input string, number int, specialIsText bool, drop *dropper) Encoding {
+	s := t.newSequencer()
+	defer s.giveBack()
+	s.input = append(s.input[:0], input...)
+	s.tokens = Tokens{IDs: s.tokens.IDs[:0], Offsets: s.tokens.Offsets[:0], Words: s.tokens.Words[:0]}
+	s.merger.dropper = drop
+	s.locate(&s.tokens, s.input, specialIsText)
+	s.merger.dropper = nil
+	out := newEncoding(len(s.tokens.IDs))
+	out.text = input
+	for i, id := range s.tokens.IDs {
+		at := s.tokens.Offsets[i]
+		out.IDs[i] = id
+		out.Tokens[i] = t.string(id)
+		out.Offsets[i] = [2]int{int(at[0]), int(at[1])}
+		out.TypeIDs[i] = uint32(number)
+		out.WordIDs[i] = int(s.tokens.Words[i])
+		out.SequenceIDs[i] = number
+	}
+	for _, k := range s.locator.shown {
+		out.Tokens[k.token] = k.text
+	}
+	return out
+}
+
+// newEncoding returns an encoding of n tokens.
+func newEncoding(n int) Encoding {
+	return Encoding{
+		IDs:         make([]uint32, n),
+		Tokens:      make([]string, n),
+		Offsets:     make([][2]int, n),
+		TypeIDs:     make([]uint32, n),
+		WordIDs:     make([]int, n),
+		SequenceIDs: make([]int, n),
+		SpecialMask: make([]bool, n),
+	}
 }
 
 // averageWord is a guess at the bytes of input for each word, to make room at once.
@@ -102,30 +141,53 @@ const averageWord = 5
 func (t *Tokenizer) words(input string, specialIsText bool) []word {
 	all := newText(input, !t.keepsBytes())
 	words := make([]word, 0, len(input)/averageWord)
-	var pieces []text
-	for _, raw := range t.added.find(all.bytes, false, specialIsText) {
-		part := all.slice(raw.start, raw.end)
-		if raw.token != nil {
-			words = append(words, word{part, raw.token})
-			continue
+	var finder addedFinder
+	for _, f := range finder.find(t.added, t.added.raw, all.bytes, specialIsText) {
+		part := all.slice(f.start, f.end)
+		if f.token != nil {
+			words = append(words, word{part, f.token})
+		} else {
+			words = t.partWords(words, part, specialIsText)
 		}
-		if t.normalizer != nil {
-			part = t.normalizer.normalize(part)
+	}
+	return words
+}
+
+// partWords appends the words of what is between added tokens of the raw text, and the added tokens that it holds once it is normalized.
+func (t *Tokenizer) partWords(words []word, part text, specialIsText bool) []word {
+	if t.normalizer != nil {
+		part = t.normalizer.normalize(part)
+	}
+	var finder addedFinder
+	for _, f := range finder.find(t.added, t.added.normal, part.bytes, specialIsText) {
+		piece := part.slice(f.start, f.end)
+		if f.token != nil {
+			words = append(words, word{piece, f.token})
+		} else {
+			words = t.appendSplit(words, piece)
 		}
-		for _, f := range t.added.find(part.bytes, true, specialIsText) {
-			piece := part.slice(f.start, f.end)
-			if f.token != nil {
-				words = append(words, word{piece, f.token})
-				continue
-			}
-			pieces = append(pieces[:0], piece)
-			if t.preTokenizer != nil {
-				pieces = t.preTokenizer.split(pieces[:0], piece)
-			}
-			for _, p := range pieces {
-				words = append(words, word{p, nil})
-			}
-		}
+	}
+	return words
+}
+
+// plainWords appends the words of a text that holds no added token.
+func (t *Tokenizer) plainWords(words []word, part text) []word {
+	if t.normalizer != nil {
+		part = t.normalizer.normalize(part)
+	}
+	if len(part.bytes) == 0 {
+		return words
+	}
+	return t.appendSplit(words, part)
+}
+
+// appendSplit appends the words that the pre-tokenizer makes of a text, which is not empty.
+func (t *Tokenizer) appendSplit(words []word, piece text) []word {
+	if t.preTokenizer == nil {
+		return append(words, word{piece, nil})
+	}
+	for _, p := range t.preTokenizer.split(nil, piece) {
+		words = append(words, word{p, nil})
 	}
 	return words
 }
@@ -166,38 +228,4 @@ func (e *Encoding) addSequence(s *Encoding) {
 	e.WordIDs = append(e.WordIDs, s.WordIDs...)
 	e.SequenceIDs = append(e.SequenceIDs, s.SequenceIDs...)
 	e.SpecialMask = append(e.SpecialMask, s.SpecialMask...)
-}
-
-// RuneOffsets turns offsets in bytes of text into offsets in code points, as Hugging Face tokenizers gives them in Python. An ill-formed
-// sequence counts as the one U+FFFD that it is shown as.
-func RuneOffsets(text string, offsets [][2]int) [][2]int {
-	out := make([][2]int, len(offsets))
-	ascii := true
-	for i := 0; ascii && i < len(text); i++ {
-		ascii = text[i] < utf8.RuneSelf
-	}
-	if ascii {
-		copy(out, offsets)
-		return out
-	}
-	index := make([]int32, len(text)+1) // of the code point that the byte is part of
-	n := int32(0)
-	for i := 0; i < len(text); n++ {
-		_, size := utf8.DecodeRuneInString(text[i:])
-		if size == 1 && text[i] >= utf8.RuneSelf {
-			size = max(1, invalidPrefix([]byte(text[i:min(len(text), i+utf8.UTFMax)])))
-		}
-		for range size {
-			index[i] = n
-			i++
-		}
-	}
-	index[len(text)] = n
-	for i, o := range offsets {
-		out[i] = [2]int{int(index[o[0]]), int(index[o[1]])}
-		if o[0] < o[1] {
-			out[i][1] = int(index[o[1]-1]) + 1
-		}
-	}
-	return out
 }

@@ -19,7 +19,10 @@ type spacedBPE struct {
 	mark    string // what a space becomes
 	prefix  spacePrefix
 	charIDs *charTable
-	scanner *scan.Spaces // nil: the text is not cut
+	symbols [256]uint32 // what ASCII starts as, and bytes; noID for what becomes the unknown token
+	ascii   *byteMerges // of short pieces of ASCII; nil where there is none
+	openers string      // the white space before which the text is cut
+	scanner func() scan.Spaces
 	joined  func() pairSet // symbols that a merge may join
 }
 
@@ -43,9 +46,19 @@ func newSpacedBPE(n normalizer, pre preTokenizer, m *bpe) fusedPlan {
 	}
 	p.charIDs = newCharTable(m.tokens)
 	p.joined = sync.OnceValue(func() pairSet { return newPairSet(m) })
-	if openers := p.openers(); openers != "" {
-		p.scanner = p.newScanner(openers)
+	for c := range p.symbols {
+		p.symbols[c] = noID
+		if c >= utf8.RuneSelf {
+			if m.byteTokens != nil {
+				p.symbols[c] = m.byteTokens[c]
+			}
+		} else if symbol, ok := p.symbol(rune(c)); ok {
+			p.symbols[c], _ = m.tokenID(symbol)
+		}
 	}
+	p.ascii = newByteMerges(&m.merges, p.symbols)
+	p.openers = p.findOpeners()
+	p.scanner = sync.OnceValue(p.newScanner)
 	return p
 }
 
@@ -92,9 +105,9 @@ func (p *spacedBPE) readSpaces(n normalizer, pre preTokenizer) bool {
 	return p.mark != "" && (p.prefix == noPrefix || before == p.mark)
 }
 
-// openers returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
+// findOpeners returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
 // them on its right, it has nothing else on its left.
-func (p *spacedBPE) openers() string {
+func (p *spacedBPE) findOpeners() string {
 	symbols := map[rune]string{}
 	for _, c := range " \n\t\r" {
 		if symbol, ok := p.symbol(c); ok {
@@ -146,12 +159,12 @@ func (b *bpe) hasAllBytes() bool {
 	return b.byteTokens != nil && !slices.Contains(b.byteTokens[:], noID)
 }
 
-func (p *spacedBPE) newScanner(openers string) *scan.Spaces {
+func (p *spacedBPE) newScanner() scan.Spaces {
 	mark, _ := utf8.DecodeRuneInString(p.mark)
 	dropped := p.model.unknown == noID && !p.model.hasAllBytes()
-	return &scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
+	return scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
 		switch {
-		case strings.ContainsRune(openers, r):
+		case r < utf8.RuneSelf && strings.IndexByte(p.openers, byte(r)) >= 0:
 			return scan.Space
 		case r == mark || r == ' ' || dropped && p.charIDs.of(r) == noID:
 			return 0
@@ -171,14 +184,14 @@ func (p *spacedBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 
 // appendText leaves out the mark of the first id: the text is one word.
 func (p *spacedBPE) appendText(e *Encoder, dst []uint32, text []byte) []uint32 {
-	if p.scanner == nil {
+	if p.openers == "" {
 		return p.appendFirst(e, dst, text)
 	}
-	b := &e.batch
-	p.scanner.Reset(&e.scan, text)
+	b, scanner := &e.batch, p.scanner()
+	scanner.Reset(&e.scan, text)
 	first := 1
 	for b.ends[0] = 0; ; first = 0 {
-		n := p.scanner.Cut(&e.scan, b.ends[1:])
+		n := scanner.Cut(&e.scan, b.ends[1:])
 		if n == 0 {
 			e.scan = scan.State{}
 			return dst
@@ -204,11 +217,14 @@ func (p *spacedBPE) appendFirst(e *Encoder, dst []uint32, piece []byte) []uint32
 
 // miss sets no marks.
 func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if p.ascii != nil && len(piece) <= maxShortWord && isASCII(piece) {
+		return p.ascii.appendShort(dst, piece, &e.merger.short)
+	}
 	if !utf8.Valid(piece) {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)
 		piece = e.sentence.valid
 	}
-	ids, ok := p.appendSymbols(e.symbols[:0], piece)
+	ids, ok := p.appendSymbols(slices.Grow(e.symbols[:0], len(piece)), piece)
 	e.symbols = ids
 	if !ok {
 		return p.missUnknown(e, dst, piece)
@@ -230,30 +246,32 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 
 // appendSymbols appends the tokens of the characters of a piece. It returns false where there is one that has neither a token nor bytes.
 func (p *spacedBPE) appendSymbols(ids []uint32, piece []byte) ([]uint32, bool) {
-	mark := p.charIDs.of([]rune(p.mark)[0])
-	for len(piece) > 0 {
-		r, size := utf8.DecodeRune(piece)
-		id := p.charIDs.of(r)
-		switch {
-		case r == ' ':
-			ids = append(ids, mark)
-		case id != noID:
-			ids = append(ids, id)
-		case !p.model.hasByteTokens(piece[:size]):
-			return ids, false
-		default:
-			for _, b := range piece[:size] {
-				ids = append(ids, p.model.byteTokens[b])
-			}
+	for i := 0; i < len(piece); {
+		if b := piece[i]; b < utf8.RuneSelf && p.symbols[b] != noID {
+			ids = append(ids, p.symbols[b])
+			i++
+			continue
 		}
-		piece = piece[size:]
+		r, size := utf8.DecodeRune(piece[i:])
+		char := piece[i : i+size]
+		i += size
+		if id := p.charIDs.of(r); id != noID {
+			ids = append(ids, id)
+			continue
+		}
+		if !p.model.hasByteTokens(char) {
+			return ids, false
+		}
+		for _, b := range char {
+			ids = append(ids, p.model.byteTokens[b])
+		}
 	}
 	return ids, true
 }
 
 // missUnknown is for pieces with characters that become the unknown token, or nothing.
 func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32 {
-	shown := e.sentence.shown[:0]
+	shown := slices.Grow(e.sentence.shown[:0], len(p.mark)*len(piece))
 	for _, b := range piece {
 		if b == ' ' {
 			shown = append(shown, p.mark...)
@@ -262,7 +280,9 @@ func (p *spacedBPE) missUnknown(e *Encoder, dst []uint32, piece []byte) []uint32
 		}
 	}
 	e.sentence.shown = shown
-	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
+	m := &e.merger
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(piece)), slices.Grow(m.heap[:0], len(piece))
+	e.tokens = p.model.tokenize(slices.Grow(e.tokens[:0], len(piece)), shown, m)
 	for _, t := range e.tokens {
 		dst = append(dst, t.id)
 	}
@@ -274,13 +294,10 @@ const fewSymbols = 32
 
 // appendMerged appends what becomes of symbols, which it writes over.
 func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
-	if len(symbols) == 1 {
-		return append(dst, symbols[0])
-	}
 	if len(symbols) <= fewSymbols {
 		return append(dst, b.mergeFew(symbols)...)
 	}
-	m.symbols = m.symbols[:0]
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(symbols)), slices.Grow(m.heap[:0], len(symbols))
 	for _, id := range symbols {
 		m.add(id, 1)
 	}

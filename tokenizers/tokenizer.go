@@ -25,6 +25,11 @@ type Tokenizer struct {
 	truncation    *Truncation // what the file asks for; nil for nothing
 	padding       *Padding
 	plan          fusedPlan // nil: the parts are run one by one
+	spans         spanner   // nil: the parts say where tokens come from
+	prefixesFirst bool      // the pre-tokenizer sets a prefix only before the beginning of the input
+	trims         []offsetTrim
+	margins       func() []margin // white space of the tokens, by id; made when it is asked for first
+	sequencers    sync.Pool
 	decodeTable   func() *decodeTable
 }
 
@@ -130,6 +135,12 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
+	t.spans = newSpanner(t)
+	if m, ok := t.preTokenizer.(*metaspace); ok {
+		t.prefixesFirst = m.prepend == prependFirst
+	}
+	t.trims = trimsOf(t.postProcessor)
+	t.margins = sync.OnceValue(t.newMargins)
 	t.decodeTable = sync.OnceValue(func() *decodeTable { return newDecodeTable(t) })
 	if err := t.check(); err != nil {
 		return nil, err

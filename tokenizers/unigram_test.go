@@ -86,7 +86,7 @@ func naiveCut(u *unigram, word string) []uint32 {
 				try(end, id, u.scores[id])
 			}
 		}
-		if _, ok := u.tokenID(word[start:start+size]); !ok {
+		if _, ok := u.tokenID(word[start : start+size]); !ok {
 			try(start+size, u.unknown, u.unknownScore)
 		}
 		start += size

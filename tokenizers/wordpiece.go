@@ -10,8 +10,8 @@ import (
 // (Schuster and Nakajima 2012, as in BERT).
 type wordPiece struct {
 	vocabulary
-	unknown   uint32
 	prefix    string
+	unknown   uint32
 	maxChars  int // a longer word is unknown
 	trie      *trie
 	following uint32 // the node behind the prefix of following tokens

@@ -73,7 +73,7 @@ var homes = map[string][]string{
 }
 
 // starters are the rooms that may start goroutines: pipeline on its own account, the others when told how many.
-var starters = []string{"pipeline", "trainer/kernels", "datasets/loader", "cmd/ingest", "cmd/train", "bench/tokenizers"}
+var starters = []string{"pipeline", "tokenizers", "trainer/kernels", "datasets/loader", "cmd/ingest", "cmd/train", "bench/tokenizers"}
 
 func TestRooms(t *testing.T) {
 	root := filepath.Join("..", "..")

@@ -37,6 +37,12 @@
 // then by ids of the two: the order of the file that was published for Llama 2. Newer versions of transformers order the cuts of one piece otherwise, which
 // can matter only where two ways to the same piece overlap.
 //
+// # What is exact
+//
+// conformance/tokenizers/formats.py compares ids with tiktoken, sentencepiece and Hugging Face tokenizers. Ranks, merges and vocab.txt give the same on all texts.
+// Models of SentencePiece run in Hugging Face's components, as everywhere in the field, and differ from the library sentencepiece where these do: in characters
+// with marks that its charsmap joins otherwise, and where two ways to cut a word score the same.
+//
 // # Bounds
 //
 // Files may come from strangers: sizes, counts, lengths of tokens and nesting are bounded, parsers never panic, and errors name file and line or field.

@@ -341,11 +341,14 @@ func buildGeneric(d *document, m *spModel, s *settings) error {
 	d.addPieces(m, spControl, spUnknown, spUserDefined)
 	parts := m.precompiled()
 	scheme := "never"
-	if m.dummyPrefix {
-		scheme = "first" // a space that is there already is the one
-	}
-	if m.tidySpaces {
+	switch {
+	case m.tidySpaces:
+		if m.dummyPrefix {
+			scheme = "first" // a space that is there already is the one
+		}
 		parts = append(parts, oneSpace, fmt.Sprintf(`{"type": "Strip", "strip_left": %t, "strip_right": true}`, !m.dummyPrefix))
+	case m.dummyPrefix:
+		parts = append(parts, prependMark) // one more than there are
 	}
 	if len(parts) > 0 {
 		d.normalizer = sequence(parts...)

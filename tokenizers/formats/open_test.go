@@ -29,10 +29,7 @@ func sameIDs(t *testing.T, got, want *tokenizers.Tokenizer, lines int, without .
 	t.Helper()
 	compared := 0
 	for i, text := range roughtext.Lines(lines) {
-		if i%3 != 0 {
-			continue
-		}
-		if slices.ContainsFunc(without, func(s string) bool { return strings.Contains(text, s) }) {
+		if i%8 != 0 || slices.ContainsFunc(without, func(s string) bool { return strings.Contains(text, s) }) {
 			continue
 		}
 		compared++
@@ -49,7 +46,7 @@ func sameIDs(t *testing.T, got, want *tokenizers.Tokenizer, lines int, without .
 			t.Fatalf("text %d, %q: from token %d on %q at %v, want %q at %v", i, text, k, a.Tokens[k:], a.Offsets[k:], b.Tokens[k:], b.Offsets[k:])
 		}
 	}
-	if compared < lines/4 {
+	if compared < lines/10 {
 		t.Errorf("only %d of %d texts were compared", compared, lines)
 	}
 }
@@ -76,7 +73,7 @@ func TestOpenEqualsPublished(t *testing.T) {
 			if test.without == nil && got.VocabSize() != want.VocabSize() {
 				t.Errorf("VocabSize is %d, want %d", got.VocabSize(), want.VocabSize())
 			}
-			sameIDs(t, got, want, 1500, test.without...)
+			sameIDs(t, got, want, 3000, test.without...)
 		})
 	}
 }
@@ -143,7 +140,7 @@ func TestSentencePieceOfPublished(t *testing.T) {
 	if err := os.WriteFile(path, model, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sameIDs(t, open(t, path), want, 1500)
+	sameIDs(t, open(t, path), want, 3000)
 }
 
 // A tokenizer that was composed is saved as a file that gives the same again.

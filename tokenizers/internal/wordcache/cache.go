@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"unsafe"
 
 	"github.com/shardmill/shardmill/tokenizers/internal/simd"
 )
@@ -95,6 +96,8 @@ func New(maxBytes int) *Cache {
 		ids:        ids[: 0 : cap(ids)-copyIDs],
 		bytes:      make([]byte, 0, maxBytes/8),
 	}
+	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.short[0])), lineBytes*len(c.short)))
+	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.middle[0])), lineBytes*len(c.middle)))
 	c.lines = lines{&c.short[0], &c.middle[0], uint64(c.shortShift), &ids[0]}
 	return c
 }
@@ -283,6 +286,16 @@ func (c *Cache) Find(piece []byte) (ids []uint32, place Place, ok bool) {
 		}
 	}
 	return nil, p, false
+}
+
+// Holds tells whether the cache holds a piece.
+func (c *Cache) Holds(p Place, piece []byte) bool {
+	if p.high >= middleMark {
+		_, ok := c.findMore(&p, piece)
+		return ok
+	}
+	line := &c.short[p.line]
+	return line[0].low == p.low && line[0].high == p.high || line[1].low == p.low && line[1].high == p.high
 }
 
 // findMore returns the ids of a piece that is not short.
