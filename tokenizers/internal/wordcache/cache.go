@@ -46,6 +46,7 @@ type Cache struct {
 	middle     []middleLine // half as many
 	ids        []uint32     // of pieces with more ids than fit; copyIDs more can be read behind them
 	bytes      []byte       // of long pieces
+	refused    int          // pieces since one of these areas was full
 	lines      lines
 }
 
@@ -341,7 +342,10 @@ func (c *Cache) Put(p Place, piece []byte, ids []uint32) {
 		if len(ids) > cap(c.ids) {
 			return
 		}
-		if cap(c.ids)-len(c.ids) < len(ids) || cap(c.bytes)-len(c.bytes) < len(piece) {
+		if cap(c.ids)-len(c.ids) < len(ids) || long && cap(c.bytes)-len(c.bytes) < len(piece) {
+			if c.refused++; c.refused < len(c.short) { // what came early comes often: it may stay for a while
+				return
+			}
 			c.forget()
 		}
 		at, bytesAt = uint32(len(c.ids)), uint32(len(c.bytes))
@@ -378,5 +382,5 @@ func (c *Cache) putMiddle(p Place, piece []byte, ids []uint32, count uint32) {
 func (c *Cache) forget() {
 	clear(c.short)
 	clear(c.middle)
-	c.ids, c.bytes = c.ids[:0], c.bytes[:0]
+	c.ids, c.bytes, c.refused = c.ids[:0], c.bytes[:0], 0
 }
