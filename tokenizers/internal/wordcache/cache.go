@@ -88,14 +88,14 @@ func New(maxBytes int) *Cache {
 	}
 	maxBytes = min(maxBytes, 1<<32) // places fit 32 bits
 	size := bits.Len(uint(maxBytes/2/lineBytes)) - 1
-	ids := make([]uint32, 1, maxBytes/8/4)
+	ids := make([]uint32, 1, maxBytes*3/16/4)
 	c := &Cache{
 		tier:       simd.Active(),
 		short:      make([]shortLine, 1<<size),
 		shortShift: 64 - size,
 		middle:     make([]middleLine, 1<<(size-1)),
 		ids:        ids[: 0 : cap(ids)-copyIDs],
-		bytes:      make([]byte, 0, maxBytes/8),
+		bytes:      make([]byte, 0, maxBytes/16),
 	}
 	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.short[0])), lineBytes*len(c.short)))
 	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.middle[0])), lineBytes*len(c.middle)))
