@@ -89,6 +89,7 @@ func spaced(t testing.TB) (all map[string]*Tokenizer, cut map[string]string) {
 }
 
 var spacedBPETexts = []string{
+	"the. cat. hello. hell. a, a! the> the< <0x0A>. x",
 	"the cat\nsat  the\n\nhell \t", "  the  cat ", "▁the ▁ the▁ the", "a ▁a▁ a", "x y☃ the ☃☃ the", "the<0x0A>the <0x0A> the", " ", "\n", "\r\n the\r\n", "aaaaaaaaaaaaa aaaaaaaa",
 	"the\xff the \xe2\x96 the\x81 the", "☃\n☃\t☃ \n☃", "a☃ ▁ the▁☃ ▁", "中文 é the中", strings.Repeat("the cat sat ", 40), strings.Repeat("a", 200), strings.Repeat("▁ ", 50) + "the",
 	strings.Repeat("hell.o", 30) + " the", strings.Repeat("中é☃", 40), strings.Repeat("<0", 40) + "<0x0A>",
