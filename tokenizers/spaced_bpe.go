@@ -179,22 +179,40 @@ func (p *spacedBPE) findTails() (tails [utf8.RuneSelf]bool) {
 }
 
 func (p *spacedBPE) newScanner() scan.Spaces {
-	mark, _ := utf8.DecodeRuneInString(p.mark)
-	dropped := p.model.unknown == noID && !p.model.hasAllBytes()
+	classes := map[rune]scan.Class{}
 	tails := p.findTails()
-	return scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
+	for c := range rune(utf8.RuneSelf) {
 		switch {
-		case r < utf8.RuneSelf && strings.IndexByte(p.openers, byte(r)) >= 0:
-			return scan.Space
-		case r == mark || r == ' ' || dropped && p.charIDs.of(r) == noID:
-			return 0
-		case r < utf8.RuneSelf && tails[r]:
-			return scan.Lower | scan.Number
-		case isASCIILetter(r):
-			return scan.Lower | scan.Upper
+		case strings.ContainsRune(p.openers, c):
+			classes[c] = scan.Space
+		case tails[c]:
+			classes[c] = scan.Lower | scan.Number
+		case isASCIILetter(c):
+			classes[c] = scan.Lower | scan.Upper
+		default:
+			classes[c] = scan.Lower
 		}
-		return scan.Lower
-	})}
+	}
+	common := scan.Lower
+	if p.model.unknown == noID && !p.model.hasAllBytes() { // what is not in the vocabulary is dropped, and parts nothing
+		common = 0
+		for token := range p.model.ids {
+			if r, size := utf8.DecodeRuneInString(token); size == len(token) && r >= utf8.RuneSelf {
+				classes[r] = scan.Lower
+			}
+		}
+		for c := range rune(utf8.RuneSelf) {
+			if p.charIDs.of(c) == noID && classes[c] != scan.Space {
+				classes[c] = 0
+			}
+		}
+	}
+	mark, _ := utf8.DecodeRuneInString(p.mark)
+	classes[mark] = 0
+	if !strings.ContainsRune(p.openers, ' ') {
+		classes[' '] = 0
+	}
+	return scan.Spaces{Table: scan.NewSparseTable(common, classes)}
 }
 
 func (p *spacedBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {

@@ -73,3 +73,22 @@ func FuzzSpaces(f *testing.F) {
 		}
 	})
 }
+
+func TestSparseTable(t *testing.T) {
+	few := map[rune]Class{'a': Lower, ' ': Space, 'é': Upper, 0x10FFFF: Number, '/': 0}
+	class := func(r rune) Class {
+		if c, ok := few[r]; ok {
+			return c
+		}
+		return Lower | Number
+	}
+	sparse, whole := NewSparseTable(Lower|Number, few), NewTable(class)
+	if sparse.ascii != whole.ascii || sparse.spread != whole.spread {
+		t.Error("ASCII has other classes")
+	}
+	for r := range rune(utf8.MaxRune + 1) {
+		if sparse.of(r) != whole.of(r) {
+			t.Fatalf("%U has class %b, want %b", r, sparse.of(r), whole.of(r))
+		}
+	}
+}
