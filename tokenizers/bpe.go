@@ -274,8 +274,8 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	lattice lattice // of Unigram
-	short   shortWord
+	lattice lattice    // of Unigram
+	ahead   aheadWords // of byteBPE and spacedBPE
 }
 
 // symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.

@@ -203,7 +203,7 @@ func TestMetaspacePlanCuts(t *testing.T) {
 	scanner := withParts(t, "unigram.tokenizer.json", sequenceOf("Sequence", "normalizers", "CHARSMAP", collapse), alwaysMetaspace).plan.(*metaspacePlan).scanner()
 	for _, test := range tests {
 		var pieces [][]byte
-		var ends [66]uint32
+		var ends [scan.MinRoom]uint32
 		var s scan.State
 		scanner.Reset(&s, []byte(test.text))
 		at := uint32(0)

@@ -260,7 +260,11 @@ func (p *spacedBPE) appendFirst(e *Encoder, dst []uint32, piece []byte) []uint32
 // miss sets no marks.
 func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 	if p.ascii != nil && len(piece) <= maxShortWord && isASCII(piece) {
-		return p.ascii.appendShort(dst, piece, &e.merger.short)
+		w := &e.merger.ahead.words[0]
+		p.ascii.begin(w, piece)
+		for p.ascii.step(w) {
+		}
+		return w.appendTo(dst)
 	}
 	if !utf8.Valid(piece) {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)

@@ -64,7 +64,7 @@ func FuzzSpaces(f *testing.F) {
 		var s State
 		c.Reset(&s, text)
 		var got, room []uint32
-		room = make([]uint32, 70)
+		room = make([]uint32, MinRoom+3)
 		for n := c.Cut(&s, room); n > 0; n = c.Cut(&s, room) {
 			got = append(got, room[:n]...)
 		}
