@@ -217,6 +217,14 @@ func (w *shortWord) appendTo(dst []uint32) []uint32 {
 	return dst
 }
 
+// appendShort appends the ids of a word of up to maxShortWord bytes, w being scratch memory.
+func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint32 {
+	m.begin(w, word)
+	for m.step(w) {
+	}
+	return w.appendTo(dst)
+}
+
 // leastOrder returns the least of the orders, which come in sixteens.
 func leastOrder(orders []uint32) uint32 {
 	least := uint32(noOrder)

@@ -7,6 +7,8 @@
 //   - [Tokenizer.Encode] gives everything about one text: ids, tokens, offsets, type ids, word ids, special tokens.
 //   - [Tokenizer.NewEncoder] gives one goroutine an [Encoder] with its own bounded cache. [Encoder.AppendIDs] turns documents into ids as fast as this
 //     package can, without allocating; [Encoder.AppendWords] also reports where words begin.
+//   - [EncodeOptions] hold truncation, with what was cut off as windows, padding and merge dropout; [Padding.Apply] pads a batch.
+//   - [Tokenizer.EncodeWords] takes a text that is cut into words already.
 //   - [Tokenizer.Decode] gives the text of ids.
 //
 // # How a text becomes ids
@@ -32,11 +34,13 @@
 //     ignores unknown settings and renumbers added tokens.
 //   - Text that is not valid UTF-8, which the reference can't be given, is encoded byte by byte by byte-level tokenizers; others see U+FFFD for each
 //     maximal ill-formed part.
-//   - A pattern of Split that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
+//   - A pattern of Split or Replace that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
 //     the text; that of the reference gives up, and with it the process, on texts that make it try too much.
-//   - Of regular expressions Replace takes plain text, x+ and x{2,}; others are refused.
-//   - A Unigram model without an unknown piece is refused, as are normalizers that could make a text many thousand times as long.
-//   - Truncation and padding of the file are not applied: batches are the caller's.
+//   - A Unigram model without an unknown piece is refused, as are components that together could make a text many thousand times as long.
+//   - Truncation, padding and merge dropout of the file are applied where [EncodeOptions] ask for them, dropout with a seed. Settings that can't be met
+//     are errors.
+//   - Every token keeps the number of its text in SequenceIDs. The reference loses it in windows and padding of a tokenizer without post-processor, and
+//     where a post-processor comes after a template. Windows of two texts stand in one flat list, without lists of their own.
 //   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
 //
 // # Bounds

@@ -216,7 +216,7 @@ func (c *cutter) countPieces(end int) int {
 // addUnknown adds the tokens of unknown text, the last first.
 func (c *cutter) addUnknown(start, end int) {
 	u, text := c.model, c.word[start:end]
-	if id, ok := u.ids[string(text)]; ok {
+	if id, ok := u.find(text); ok {
 		c.tokens = append(c.tokens, token{id, int32(start), int32(end)})
 		return
 	}

@@ -100,7 +100,7 @@ func (p *metaspacePlan) appendFirst(e *Encoder, dst []uint32, piece []byte) []ui
 	}
 	simple := p.startsSimply(piece)
 	if p.space.prepend == prependFirst && len(p.chain) > 0 && !simple {
-		for _, w := range e.tokenizer.words(string(piece), true) { // which know what the first character comes from
+		for _, w := range e.tokenizer.plainWords(nil, newText(string(piece), true)) { // which know what the first character comes from
 			dst = p.appendWord(e, dst, w.bytes)
 		}
 		return dst

@@ -25,15 +25,6 @@ func (n normalForm) normalize(t text) text {
 	return t.rewrite(edits)
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
 // decomposed returns the edits of canonical decomposition (NFD), or of compatible decomposition (NFKD): each character decomposed, then each run of
 // non-starters in order of their combining class.
 func decomposed(t text, compatible bool) []edit {

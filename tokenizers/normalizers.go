@@ -8,43 +8,10 @@ type normalizerSequence []normalizer
 func loadNormalizerSequence(f *fields) (normalizer, error) {
 	parts, err := readParts(f, "normalizers", loadNormalizer)
 	s := normalizerSequence(parts)
-	if err == nil && s.growth() > maxGrowth {
-		err = inField("normalizers", fmt.Errorf("together they can make a text more than %d times as long", maxGrowth))
+	if err == nil {
+		err = checkGrowth("normalizers", normalizerGrowth(s))
 	}
 	return s, err
-}
-
-// maxGrowth bounds how many times as long a sequence of normalizers can make a text; those of published files stay below a thousand.
-const maxGrowth = 1 << 14
-
-// The most bytes that Unicode makes of one.
-const (
-	canonicalGrowth  = 3  // NFD of U+0390 takes 6 bytes for 2; lower case grows less
-	compatibleGrowth = 11 // NFKD of U+FDFA takes 33 bytes for 3
-)
-
-// growth returns how many times as long the sequence can make a text, at most about maxGrowth.
-func (s normalizerSequence) growth() int {
-	product := 1
-	for _, part := range s {
-		factor := 1
-		switch n := part.(type) {
-		case normalizerSequence:
-			factor = n.growth()
-		case *replace:
-			factor = len(n.content)
-		case *charsmap:
-			factor = n.longest
-		case normalForm:
-			if factor = canonicalGrowth; n.compatible {
-				factor = compatibleGrowth
-			}
-		case lowercase, *bertNormalizer:
-			factor = canonicalGrowth
-		}
-		product = min(product*max(1, factor), maxGrowth+1)
-	}
-	return product
 }
 
 func loadNormalizer(r *jsonReader) (normalizer, error) { return loadPart(r, normalizers) }

@@ -196,7 +196,7 @@ func (p *spacedBPE) newScanner() scan.Spaces {
 	common := scan.Lower
 	if p.model.unknown == noID && !p.model.hasAllBytes() { // what is not in the vocabulary is dropped, and parts nothing
 		common = 0
-		for token := range p.model.ids {
+		for _, token := range p.model.tokens {
 			if r, size := utf8.DecodeRuneInString(token); size == len(token) && r >= utf8.RuneSelf {
 				classes[r] = scan.Lower
 			}
@@ -260,11 +260,7 @@ func (p *spacedBPE) appendFirst(e *Encoder, dst []uint32, piece []byte) []uint32
 // miss sets no marks.
 func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 	if p.ascii != nil && len(piece) <= maxShortWord && isASCII(piece) {
-		w := &e.merger.ahead.words[0]
-		p.ascii.begin(w, piece)
-		for p.ascii.step(w) {
-		}
-		return w.appendTo(dst)
+		return p.ascii.appendShort(dst, piece, &e.merger.ahead.words[0])
 	}
 	if !utf8.Valid(piece) {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)

@@ -16,7 +16,7 @@ func best(u *unigram, word string) float64 {
 	}
 	top := math.Inf(-1)
 	for n := 1; n <= len(word); n++ {
-		id, known := u.ids[word[:n]]
+		id, known := u.tokenID(word[:n])
 		switch {
 		case known:
 			top = max(top, u.scores[id]+best(u, word[n:]))
@@ -82,11 +82,11 @@ func naiveCut(u *unigram, word string) []uint32 {
 			}
 		}
 		for end := start + 1; end <= min(len(word), start+u.longest); end++ {
-			if id, ok := u.ids[word[start:end]]; ok {
+			if id, ok := u.tokenID(word[start:end]); ok {
 				try(end, id, u.scores[id])
 			}
 		}
-		if _, ok := u.ids[word[start:start+size]]; !ok {
+		if _, ok := u.tokenID(word[start : start+size]); !ok {
 			try(start+size, u.unknown, u.unknownScore)
 		}
 		start += size
@@ -148,7 +148,7 @@ func TestSentencePieceRefuses(t *testing.T) {
 	regex, meta := `{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}`, `"pre_tokenizer":{"type":"Metaspace","replacement":"▁","add_prefix_space":true}`
 	grow := strings.Repeat(`{"type":"Replace","pattern":{"String":"a"},"content":"aaaa"},`, 8)
 	tests := []struct{ name, old, new, want string }{
-		{"regular expression", `{"Regex":" {2,}"}`, `{"Regex":"\\s+"}`, `normalizer.normalizers[1].pattern.Regex: regular expression "\\s+" is not supported`},
+		{"regular expression", `{"Regex":" {2,}"}`, `{"Regex":"(a)\\1"}`, `normalizer.normalizers[1].pattern.Regex: pattern "(a)\\1" at byte 5: escape \1 is not supported`},
 		{"empty pattern", `{"Regex":" {2,}"}`, `{"String":""}`, "pattern.String: an empty pattern"},
 		{"two patterns", `{"Regex":" {2,}"}`, `{"Regex":" {2,}","String":" "}`, "pattern: expected one of String and Regex"},
 		{"kind of pattern", `{"Regex":" {2,}"}`, `{"Glob":"*"}`, `pattern.Glob: "Glob" is not supported`},

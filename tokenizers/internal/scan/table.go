@@ -91,6 +91,19 @@ func (t *Table) setASCII(class func(rune) Class) {
 	for _, b := range "/\r\n" {
 		t.ascii[b] |= breaks
 	}
+	t.spreadASCII()
+}
+
+// at returns the class and the length of the character at the start of text.
+func (t *Table) at(text []byte) (Class, int) {
+	if b := text[0]; b < utf8.RuneSelf {
+		return t.ascii[b], 1
+	}
+	return t.wide(text)
+}
+
+// spreadASCII fills in spread.
+func (t *Table) spreadASCII() {
 	for b := range t.spread {
 		if b >= utf8.RuneSelf {
 			t.spread[b] = 1 << (8 * wideMask)
@@ -100,14 +113,6 @@ func (t *Table) setASCII(class func(rune) Class) {
 			t.spread[b] |= uint64(t.ascii[b]>>k&1) << (8 * k)
 		}
 	}
-}
-
-// at returns the class and the length of the character at the start of text.
-func (t *Table) at(text []byte) (Class, int) {
-	if b := text[0]; b < utf8.RuneSelf {
-		return t.ascii[b], 1
-	}
-	return t.wide(text)
 }
 
 // wide returns the class and the length of the character at the start of text, which is not ASCII. What is not well-formed is one byte of U+FFFD.
