@@ -58,6 +58,30 @@ func NewTable(class func(rune) Class) *Table {
 		}
 		t.page[i] = n
 	}
+	t.setASCII(class)
+	return t
+}
+
+// NewSparseTable returns the table in which a few code points have classes of their own, and all others one that they share.
+func NewSparseTable(common Class, others map[rune]Class) *Table {
+	t := &Table{cells: make([]Class, 256)}
+	for i := range t.cells {
+		t.cells[i] = common
+	}
+	for r, class := range others {
+		page := &t.page[r>>8]
+		if *page == 0 {
+			*page = uint16(len(t.cells) >> 8)
+			t.cells = append(t.cells, t.cells[:256]...)
+		}
+		t.cells[int(*page)<<8|int(r&0xFF)] = class
+	}
+	t.setASCII(t.of)
+	return t
+}
+
+// setASCII fills in what is known of ASCII, when the classes of others are there.
+func (t *Table) setASCII(class func(rune) Class) {
 	for b := range t.ascii {
 		t.ascii[b] = class(rune(b))
 	}
@@ -68,7 +92,6 @@ func NewTable(class func(rune) Class) *Table {
 		t.ascii[b] |= breaks
 	}
 	t.spreadASCII()
-	return t
 }
 
 // at returns the class and the length of the character at the start of text.
