@@ -240,7 +240,7 @@ func isComposed(text []byte) bool {
 // staysComposed has a class for each character that NFC leaves alone whatever stands beside it.
 var staysComposed = sync.OnceValue(func() *classTable {
 	classes := charClasses()
-	flat := make([]charClass, maxRune+1)
+	flat := make([]charClass, utf8.MaxRune+1)
 	for r := range flat {
 		if classes.of(rune(r))&isCombining == 0 {
 			flat[r] = 1

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
@@ -21,7 +22,12 @@ type recordedBehaviours struct {
 			Words            []int
 			Plain            []string
 			Decoded, Skipped string
-			Pair             struct {
+			Split            struct {
+				Tokens  []string
+				Offsets [][2]int
+				Words   []int
+			}
+			Pair struct {
 				Offsets [][2]int
 				Words   []int
 				Types   []uint32
@@ -95,6 +101,19 @@ func TestReferenceBehaviours(t *testing.T) {
 					}
 				}
 				same(t, text+": pair offsets", pair.Offsets, want.Pair.Offsets)
+				words := strings.Split(text, " ")
+				split, err := tok.EncodeWords(words, EncodeOptions{AddSpecial: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for k, w := range split.WordIDs {
+					if w >= 0 {
+						split.Offsets[k] = RuneOffsets(words[w], split.Offsets[k:k+1])[0]
+					}
+				}
+				same(t, text+": tokens of words", split.Tokens, want.Split.Tokens)
+				same(t, text+": offsets in words", split.Offsets, want.Split.Offsets)
+				same(t, text+": words", split.WordIDs, want.Split.Words)
 				plain := encode(t, tok, text, EncodeOptions{SpecialIsText: true})
 				same(t, text+": special tokens as text", plain.Tokens, want.Plain)
 				same(t, text+": ids of the encoder", tok.NewEncoder(wordcache.MinBytes).AppendIDs(nil, []byte(text)), plain.IDs)

@@ -64,8 +64,8 @@ func (t *foldTable) at(text []byte) (foldEntry, int) {
 	return t.of(r), size
 }
 
-// appendSymbols appends the symbols of the word that a piece becomes; ok is false for a piece that needs the long way.
-func (t *foldTable) appendSymbols(dst []int32, piece []byte) (symbols []int32, ok bool) {
+// appendSymbols appends the symbols of the word that a piece becomes, no more than one behind most of them; ok is false for a piece that needs the long way.
+func (t *foldTable) appendSymbols(dst []int32, piece []byte, most int) (symbols []int32, ok bool) {
 	for i := 0; i < len(piece); {
 		var entry foldEntry
 		var n int
@@ -85,6 +85,9 @@ func (t *foldTable) appendSymbols(dst []int32, piece []byte) (symbols []int32, o
 			dst = append(dst, run[1:1+run[0]]...)
 		default:
 			return dst, false
+		}
+		if len(dst) > most { // enough to tell
+			dst = dst[:most+1]
 		}
 	}
 	return dst, true

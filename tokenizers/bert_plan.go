@@ -118,7 +118,7 @@ func (p *bertPlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 	if entry, n := p.fold.at(piece); n == len(piece) && entry.kind() == foldAlone {
 		return append(dst, entry.value()|startsWord)
 	}
-	word, one := p.fold.appendSymbols(e.runes[:0], piece)
+	word, one := p.fold.appendSymbols(e.runes[:0], piece, p.words.maxChars)
 	e.runes = word
 	switch {
 	case !one:

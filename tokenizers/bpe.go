@@ -3,7 +3,6 @@ package tokenizers
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -64,59 +63,6 @@ func (b *bpe) readByteTokens() *[256]uint32 {
 	return &ids
 }
 
-// readMerges reads pairs in order of rank, written "a b" or ["a", "b"]; the pair becomes "ab" without the prefix of b. Of a pair given twice the
-// later rank holds, as in the reference.
-func (b *bpe) readMerges(r *jsonReader) error {
-	b.merges = newPairTable()
-	return r.array(func(i int) error {
-		left, right, err := readPair(r)
-		if err != nil {
-			return err
-		}
-		if !strings.HasPrefix(right, b.prefix) {
-			return fmt.Errorf("%q does not begin with continuing_subword_prefix %q", right, b.prefix)
-		}
-		var ids [3]uint32
-		for k, token := range []string{left, right, left + right[len(b.prefix):]} {
-			id, ok := b.tokenID(token)
-			if !ok {
-				return fmt.Errorf("%q is not in vocab", token)
-			}
-			ids[k] = id
-		}
-		b.merges.set(ids[0], ids[1], merge{uint32(i), ids[2]})
-		return nil
-	})
-}
-
-func readPair(r *jsonReader) (left, right string, err error) {
-	if r.next() == '"' {
-		both, err := r.str()
-		left, right, ok := strings.Cut(both, " ")
-		if err == nil && (!ok || strings.Contains(right, " ")) {
-			err = fmt.Errorf("%q is not two tokens with a space between them", both)
-		}
-		return left, right, err
-	}
-	n := 0
-	err = r.array(func(i int) (err error) {
-		n++
-		switch i {
-		case 0:
-			left, err = r.str()
-		case 1:
-			right, err = r.str()
-		default:
-			err = errors.New("a merge has two tokens")
-		}
-		return err
-	})
-	if err == nil && n != 2 {
-		err = errors.New("a merge has two tokens")
-	}
-	return left, right, err
-}
-
 // hasAlphabet tells whether every byte has a token.
 func (b *bpe) hasAlphabet() bool {
 	for _, c := range byteChars {
@@ -131,7 +77,7 @@ func (b *bpe) name() string { return "BPE" }
 
 func (b *bpe) tokenize(dst []token, word []byte, m *merger) []token {
 	if b.ignoreMerges && m.dropper == nil {
-		if id, ok := b.ids[string(word)]; ok {
+		if id, ok := b.find(word); ok {
 			return append(dst, token{id, 0, int32(len(word))})
 		}
 	}
@@ -186,7 +132,7 @@ func (b *bpe) addCharacters(word []byte, m *merger) {
 func (b *bpe) characterID(word []byte, start, end int) (uint32, bool) {
 	prefixed, suffixed := start > 0 && b.prefix != "", end == len(word) && b.suffix != ""
 	if !prefixed && !suffixed {
-		id, ok := b.ids[string(word[start:end])]
+		id, ok := b.find(word[start:end])
 		return id, ok
 	}
 	var room [64]byte
@@ -198,7 +144,7 @@ func (b *bpe) characterID(word []byte, start, end int) (uint32, bool) {
 	if suffixed {
 		token = append(token, b.suffix...)
 	}
-	id, ok := b.ids[string(token)]
+	id, ok := b.find(token)
 	return id, ok
 }
 
@@ -229,13 +175,22 @@ type pairSlot struct {
 	merge
 }
 
-func newPairTable() pairTable {
-	const bits = 10
+// newPairTable makes room for about as many pairs.
+func newPairTable(pairs int) pairTable {
+	bits := 10
+	for pairs > 1<<bits/2 {
+		bits++
+	}
 	return pairTable{slots: make([]pairSlot, 1<<bits), shift: 64 - bits}
 }
 
+func pairKey(left, right uint32) uint64 { return 1 + uint64(left)<<32 + uint64(right) }
+
+// home returns where a key is, if no other has taken its place.
+func (t *pairTable) home(key uint64) int { return int(key * 0x9E3779B97F4A7C15 >> t.shift) }
+
 func (t *pairTable) slot(key uint64) *pairSlot {
-	i := int(key * 0x9E3779B97F4A7C15 >> t.shift)
+	i := t.home(key)
 	for t.slots[i].key != key && t.slots[i].key != 0 {
 		i = (i + 1) & (len(t.slots) - 1)
 	}
@@ -243,7 +198,7 @@ func (t *pairTable) slot(key uint64) *pairSlot {
 }
 
 func (t *pairTable) set(left, right uint32, m merge) {
-	key := 1 + uint64(left)<<32 + uint64(right)
+	key := pairKey(left, right)
 	s := t.slot(key)
 	if s.key == 0 {
 		t.used++
@@ -261,7 +216,7 @@ func (t *pairTable) set(left, right uint32, m merge) {
 }
 
 func (t *pairTable) get(left, right uint32) (merge, bool) {
-	s := t.slot(1 + uint64(left)<<32 + uint64(right))
+	s := t.slot(pairKey(left, right))
 	return s.merge, s.key != 0
 }
 
@@ -270,6 +225,7 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
+	short   shortWord
 	lattice lattice  // of Unigram
 	dropper *dropper // nil: all merges are done
 }

@@ -8,8 +8,9 @@ type byteBPE struct {
 	cutter         wordCutter  // nil: the text is one word
 	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
-	byteID         [256]uint32       // noID where the vocabulary lacks the byte
-	whole          map[string]uint32 // words that are taken whole, by their bytes; nil where none are
+	byteID         [256]uint32 // noID where the vocabulary lacks the byte
+	merges         *byteMerges // of short words; nil where there is none
+	whole          *wholeWords // that are not merged; nil where all are
 }
 
 // newByteBPE returns nil for a pre-tokenizer that has no plan.
@@ -35,13 +36,9 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 			p.byteID[b] = id
 		}
 	}
+	p.merges = newByteMerges(&model.merges, p.byteID)
 	if model.ignoreMerges {
-		p.whole = map[string]uint32{}
-		for token, id := range model.ids {
-			if b, ok := shownBytes(token); ok {
-				p.whole[string(b)] = id
-			}
-		}
+		p.whole = newWholeWords(&model.vocabulary)
 	}
 	return p
 }
@@ -95,25 +92,22 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	return dst
 }
 
-// smallWord is the most bytes that are merged by looking at all pairs again after each merge, which is faster than a heap for few of them.
-const smallWord = 32
-
 func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
-	if id, ok := p.whole[string(word)]; ok {
-		return append(dst, id|startsWord)
-	}
-	for _, b := range word {
-		if p.byteID[b] == noID {
-			return p.missUnknown(e, dst, word)
+	if p.whole != nil {
+		if id, ok := p.whole.id(word); ok {
+			return append(dst, id|startsWord)
 		}
 	}
 	start := len(dst)
-	if len(word) <= smallWord {
-		dst = p.mergeSmall(dst, word)
+	if p.merges != nil && len(word) <= maxShortWord {
+		dst = p.merges.appendShort(dst, word, &e.merger.short)
 	} else {
 		m := &e.merger
 		m.symbols = m.symbols[:0]
 		for _, b := range word {
+			if p.byteID[b] == noID {
+				return p.missUnknown(e, dst, word)
+			}
 			m.add(p.byteID[b], 1)
 		}
 		m.mergeAll(&p.model.merges)
@@ -135,44 +129,4 @@ func (p *byteBPE) missUnknown(e *Encoder, dst []uint32, word []byte) []uint32 {
 	}
 	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
 	return appendWord(dst, e.tokens)
-}
-
-func (p *byteBPE) mergeSmall(dst []uint32, word []byte) []uint32 {
-	var ids [smallWord]uint32
-	var pairs [smallWord]merge // of the symbol with the next; rank noID where they don't merge
-	pair := func(i int) merge {
-		if m, ok := p.model.merges.get(ids[i], ids[i+1]); ok {
-			return m
-		}
-		return merge{rank: noID}
-	}
-	n := len(word)
-	for i, b := range word {
-		ids[i] = p.byteID[b]
-	}
-	for i := range n - 1 {
-		pairs[i] = pair(i)
-	}
-	for n > 1 {
-		best := 0
-		for i := 1; i < n-1; i++ {
-			if pairs[i].rank < pairs[best].rank {
-				best = i
-			}
-		}
-		if pairs[best].rank == noID {
-			break
-		}
-		ids[best] = pairs[best].id
-		copy(ids[best+1:n-1], ids[best+2:n])
-		copy(pairs[best+1:n-1], pairs[best+2:n])
-		n--
-		if best < n-1 {
-			pairs[best] = pair(best)
-		}
-		if best > 0 {
-			pairs[best-1] = pair(best - 1)
-		}
-	}
-	return append(dst, ids[:n]...)
 }

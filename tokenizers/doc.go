@@ -8,6 +8,7 @@
 //   - [Tokenizer.NewEncoder] gives one goroutine an [Encoder] with its own bounded cache. [Encoder.AppendIDs] turns documents into ids as fast as this
 //     package can, without allocating; [Encoder.AppendWords] also reports where words begin.
 //   - [EncodeOptions] hold truncation, with what was cut off as windows, padding and merge dropout; [Padding.Apply] pads a batch.
+//   - [Tokenizer.EncodeWords] takes a text that is cut into words already.
 //   - [Tokenizer.Decode] gives the text of ids.
 //
 // # How a text becomes ids

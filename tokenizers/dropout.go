@@ -31,7 +31,7 @@ func readDropout(f *fields) (rate float64) {
 		if err != nil {
 			return err
 		}
-		if rate, err = strconv.ParseFloat(s, 64); err != nil || rate < 0 || rate > 1 {
+		if rate, err = strconv.ParseFloat(string(s), 64); err != nil || rate < 0 || rate > 1 {
 			return fmt.Errorf("%s is not a rate from 0 to 1", s)
 		}
 		return nil

@@ -29,7 +29,8 @@ type Encoder struct {
 	bytes     []byte
 	runes     []rune
 	sentence  sentenceScratch
-	flat      []byte // normalized text in which added tokens are sought
+	symbols   []uint32 // of spacedBPE
+	flat      []byte   // normalized text in which added tokens are sought
 	locator   locator
 }
 
@@ -129,7 +130,7 @@ func (e *Encoder) appendBetween(dst []uint32, text []byte, at int) []uint32 {
 		dst = e.appendStretch(dst, text[:n], at)
 		text, at = text[n:], at+n
 		if e.scratchBytes() > maxScratchBytes {
-			e.bytes, e.runes, e.tokens, e.flat, e.merger, e.sentence = nil, nil, nil, nil, merger{}, sentenceScratch{}
+			e.bytes, e.runes, e.tokens, e.flat, e.symbols, e.merger, e.sentence = nil, nil, nil, nil, nil, merger{}, sentenceScratch{}
 		}
 	}
 	return dst
@@ -149,7 +150,7 @@ func (e *Encoder) appendStretch(dst []uint32, text []byte, at int) []uint32 {
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size()
+	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size() + 4*cap(e.symbols)
 }
 
 // appendWords appends the ids of words that the parts have made. What the model makes of a word depends on the word alone, so the cache serves here too, unless
@@ -208,13 +209,15 @@ type fusedPlan interface {
 
 // newPlan returns the plan that fits the parts of t, or nil.
 func newPlan(t *Tokenizer) fusedPlan {
-	if p := newMetaspacePlan(t.normalizer, t.preTokenizer, t.model); p != nil {
-		return p
-	}
 	switch m := t.model.(type) {
 	case *bpe:
+		if p := newSpacedBPE(t.normalizer, t.preTokenizer, m); p != nil {
+			return p
+		}
 		if t.normalizer == nil && m.prefix+m.suffix == "" {
-			return newByteBPE(t.preTokenizer, m)
+			if p := newByteBPE(t.preTokenizer, m); p != nil {
+				return p
+			}
 		}
 	case *wordPiece:
 		n, ok := t.normalizer.(*bertNormalizer)
@@ -225,5 +228,5 @@ func newPlan(t *Tokenizer) fusedPlan {
 			return newBertPlan(n, m)
 		}
 	}
-	return nil
+	return newMetaspacePlan(t.normalizer, t.preTokenizer, t.model)
 }

@@ -142,7 +142,7 @@ func naiveWordPiece(w *wordPiece, prefix, word string) []uint32 {
 			if start > 0 {
 				piece = prefix + piece
 			}
-			if id, ok := w.ids[piece]; ok {
+			if id, ok := w.tokenID(piece); ok {
 				ids = append(ids, id)
 				break
 			}

@@ -19,7 +19,8 @@ type Encoding struct {
 	AttentionMask []bool     // false for padding
 	Overflowing   []Encoding // with Truncation.Overflow: what was cut off, in windows that are laid out and padded like the encoding itself
 
-	text string // what the offsets point into, until the sequences are joined
+	text  string   // what the offsets point into, until the sequences are joined
+	words []string // the same, of EncodeWords
 }
 
 // EncodeOptions says how a text becomes tokens. The zero value gives the tokens of the text alone, its added tokens found.

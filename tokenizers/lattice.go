@@ -24,11 +24,12 @@ func (l *lattice) bytes() int { return 16*cap(l.paths) + 12*cap(l.tokens) }
 // stays, and scores are added up from the left: both decide as in the reference.
 type cutter struct {
 	*lattice
-	model  *unigram
-	word   []byte
-	origin int     // the place of paths[0]; all before it is cut
-	score  float64 // of the best way there
-	window int     // bytes after which what is certain is taken out, so that a long word does not take many times its length
+	model   *unigram
+	word    []byte
+	origin  int     // the place of paths[0]; all before it is cut
+	score   float64 // of the best way there
+	unknown int     // bytes of unknown text that end at origin and are not cut yet
+	window  int     // bytes after which what is certain is taken out, so that a long word does not take many times its length
 }
 
 const latticeWindow = 1 << 14
@@ -59,7 +60,7 @@ func (c *cutter) walk() int {
 	reach := 0 // where the pieces so far end
 	start := 0
 	for start < len(word) {
-		if start == reach && start >= c.window && c.paths[start].id != u.unknown {
+		if start == reach && start >= c.window {
 			break
 		}
 		if need := min(len(word), start+u.longest) + 1; need > len(c.paths) {
@@ -95,7 +96,10 @@ func (c *cutter) walk() int {
 // layOut makes paths n long.
 func (c *cutter) layOut(n int) {
 	from := len(c.paths)
-	c.paths = slices.Grow(c.paths, n-from)[:n]
+	if n > cap(c.paths) {
+		c.paths = append(make([]path, 0, max(n, min(2*n, len(c.word)+1))), c.paths...)
+	}
+	c.paths = c.paths[:n]
 	for i := range c.paths[from:] {
 		c.paths[from+i].score = math.Inf(-1)
 	}
@@ -121,30 +125,57 @@ func characterSize(b byte) int {
 	return 4
 }
 
-// backtrack puts the pieces of the best way from origin to end into the lattice, runs of unknown ones as one.
+// backtrack puts the pieces of the best way from origin to end into the lattice, runs of unknown ones as one. A run that may go on behind end stays for the
+// next time.
 func (c *cutter) backtrack(end int) {
 	u := c.model
 	c.tokens = c.tokens[:0]
-	for end > c.origin {
-		p := c.paths[end-c.origin]
-		start := end - int(p.length)
-		if p.id == u.unknown {
-			for start > c.origin && c.paths[start-c.origin].id == u.unknown {
-				start -= int(c.paths[start-c.origin].length)
-			}
-			c.addUnknown(start, end)
-		} else {
-			c.tokens = append(c.tokens, token{p.id, int32(start), int32(end)})
-		}
-		end = start
+	if end-c.origin > c.window {
+		c.tokens = slices.Grow(c.tokens, c.countPieces(end))
 	}
+	before, unknown := c.unknown, 0
+	for at := end; at > c.origin; {
+		p := c.paths[at-c.origin]
+		start := at - int(p.length)
+		if p.id != u.unknown {
+			c.tokens = append(c.tokens, token{p.id, int32(start), int32(at)})
+			at = start
+			continue
+		}
+		for start > c.origin && c.paths[start-c.origin].id == u.unknown {
+			start -= int(c.paths[start-c.origin].length)
+		}
+		from := start
+		if start == c.origin {
+			from, before = start-before, 0
+		}
+		if at == end && end < len(c.word) {
+			unknown = at - from
+		} else {
+			c.addUnknown(from, at)
+		}
+		at = start
+	}
+	if before > 0 {
+		c.addUnknown(c.origin-before, c.origin)
+	}
+	c.unknown = unknown
 	slices.Reverse(c.tokens)
+}
+
+// countPieces returns how many pieces the best way from origin to end has.
+func (c *cutter) countPieces(end int) int {
+	n := 0
+	for at := end - c.origin; at > 0; at -= int(c.paths[at].length) {
+		n++
+	}
+	return n
 }
 
 // addUnknown adds the tokens of unknown text, the last first.
 func (c *cutter) addUnknown(start, end int) {
 	u, text := c.model, c.word[start:end]
-	if id, ok := u.ids[string(text)]; ok {
+	if id, ok := u.find(text); ok {
 		c.tokens = append(c.tokens, token{id, int32(start), int32(end)})
 		return
 	}

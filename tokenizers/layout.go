@@ -54,7 +54,7 @@ func joined(pieces []Encoding) (Encoding, error) {
 			return Encoding{}, err
 		}
 	}
-	out.text = ""
+	out.text, out.words = "", nil
 	return out, nil
 }
 
@@ -88,7 +88,7 @@ func (e *Encoding) join(next *Encoding) error {
 // framed returns the encoding of text number with special tokens around it, and its windows likewise. As in the reference, the tokens between
 // count as the text's.
 func (e *Encoding) framed(number int, before, after []specialPiece, typeID uint32) Encoding {
-	out := Encoding{text: e.text}
+	out := Encoding{text: e.text, words: e.words}
 	out.grow(len(e.IDs) + len(before) + len(after))
 	for _, p := range before {
 		out.addSpecial(p, typeID)

@@ -24,6 +24,7 @@ type recordedLayout struct {
 type layoutCase struct {
 	Tokenizer string
 	Batch     [][]int
+	Words     bool // texts are cut at spaces before they are encoded
 	Special   bool
 	Truncate  *struct {
 		Max, Stride int
@@ -55,14 +56,18 @@ func (c *layoutCase) options() EncodeOptions {
 }
 
 // layoutDigest is over encodings and their windows, as the script computes it.
-func layoutDigest(encodings []Encoding, texts [][]string, sequences bool) string {
+func layoutDigest(encodings []Encoding, texts [][]string, words, sequences bool) string {
 	h := sha256.New()
 	for i := range encodings {
 		for _, e := range append([]Encoding{encodings[i]}, encodings[i].Overflowing...) {
 			offsets := make([]int, 0, 2*len(e.IDs))
 			for k, at := range e.Offsets {
 				if s := e.SequenceIDs[k]; s >= 0 {
-					at = RuneOffsets(texts[i][s], [][2]int{at})[0]
+					text := texts[i][s]
+					if words {
+						text = strings.Split(text, " ")[e.WordIDs[k]]
+					}
+					at = RuneOffsets(text, [][2]int{at})[0]
 				}
 				offsets = append(offsets, at[0], at[1])
 			}
@@ -134,12 +139,11 @@ func (c *layoutCase) run(tok *Tokenizer, texts []string) (string, error) {
 	var encodings []Encoding
 	var used [][]string
 	for _, indexes := range c.Batch {
-		input := []string{texts[indexes[0]]}
-		e, err := tok.Encode(input[0], o)
-		if len(indexes) == 2 {
-			input = append(input, texts[indexes[1]])
-			e, err = tok.EncodePair(input[0], input[1], o)
+		var input []string
+		for _, index := range indexes {
+			input = append(input, texts[index])
 		}
+		e, err := c.encode(tok, input, o)
 		if err != nil {
 			return "error", err
 		}
@@ -150,7 +154,20 @@ func (c *layoutCase) run(tok *Tokenizer, texts []string) (string, error) {
 			return "error", err
 		}
 	}
-	return layoutDigest(encodings, used, tok.postProcessor != nil), nil
+	return layoutDigest(encodings, used, c.Words, tok.postProcessor != nil), nil
+}
+
+func (c *layoutCase) encode(tok *Tokenizer, texts []string, o EncodeOptions) (Encoding, error) {
+	cut := func(s string) []string { return strings.Split(s, " ") }
+	switch {
+	case c.Words && len(texts) == 2:
+		return tok.EncodeWordsPair(cut(texts[0]), cut(texts[1]), o)
+	case c.Words:
+		return tok.EncodeWords(cut(texts[0]), o)
+	case len(texts) == 2:
+		return tok.EncodePair(texts[0], texts[1], o)
+	}
+	return tok.Encode(texts[0], o)
 }
 
 // Whatever the settings, an encoding is not longer than asked for, and between its windows nothing is lost or made up.

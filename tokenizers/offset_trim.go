@@ -80,7 +80,7 @@ func (o offsetTrim) apply(e *Encoding) {
 	}
 	for i, token := range e.Tokens {
 		at := &e.Offsets[i]
-		at[0], at[1] = trimmedTo(o, marginOf(token), i == 0, e.text, at[0], at[1])
+		at[0], at[1] = trimmedTo(o, marginOf(token), i == 0, e.textOf(i), at[0], at[1])
 	}
 }
 

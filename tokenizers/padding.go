@@ -81,8 +81,14 @@ func (p *Padding) Apply(batch []Encoding) error {
 		length += p.MultipleOf - length%p.MultipleOf
 	}
 	for i := range batch {
-		if length > maxPadTokens && batch[i].shortest() < length {
+		if batch[i].shortest() >= length {
+			continue
+		}
+		if length > maxPadTokens {
 			return fmt.Errorf("pad to %d tokens: at most %d are allowed: lower Tokens or MultipleOf", length, maxPadTokens)
+		}
+		if windows := 1 + len(batch[i].Overflowing); windows > maxOverflowTokens/length {
+			return fmt.Errorf("pad %d windows to %d tokens: more than %d tokens together: lower Tokens or MultipleOf, or raise MaxTokens", windows, length, maxOverflowTokens)
 		}
 	}
 	for i := range batch {

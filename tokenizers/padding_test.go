@@ -84,6 +84,10 @@ func TestPadRefuses(t *testing.T) {
 			t.Errorf("%+v: error is %v, want one with %s", test.pad, err, test.want)
 		}
 	}
+	o := EncodeOptions{Truncate: &Truncation{MaxTokens: 1, Overflow: true}, Pad: &Padding{Tokens: 1 << 20}}
+	if _, err := tok.Encode(strings.Repeat("a", 100), o); err == nil || !strings.Contains(err.Error(), "pad 100 windows to 1048576 tokens") {
+		t.Errorf("error is %v", err)
+	}
 	if err := (&Padding{Tokens: 3}).Apply([]Encoding{{IDs: []uint32{1}}}); err == nil || !strings.Contains(err.Error(), "without an attention mask") {
 		t.Errorf("error is %v", err)
 	}

@@ -27,7 +27,7 @@ func checkCuts(t testing.TB, name string, tok *Tokenizer, text []byte, size int)
 	t.Helper()
 	want := tok.NewEncoder(0).AppendIDs([]uint32{5}, text)
 	size = max(1, size)
-	p := tok.NewParallelEncoder(3, minTestCache)
+	p := tok.NewParallelEncoder(3, cutTestCache)
 	for range 2 {
 		got, err := p.appendIDs([]uint32{5}, text, size)
 		if err != nil {
@@ -36,7 +36,7 @@ func checkCuts(t testing.TB, name string, tok *Tokenizer, text []byte, size int)
 		same(t, fmt.Sprintf("%s in parallel by %d bytes %q", name, size, text), got, want)
 	}
 	got := []uint32{5}
-	s := tok.NewEncodeStream(minTestCache, 0, func(ids []uint32) error { got = append(got, ids...); return nil })
+	s := tok.NewEncodeStream(cutTestCache, 0, func(ids []uint32) error { got = append(got, ids...); return nil })
 	s.block = 3 * size
 	s.try = s.block
 	for range 2 {
@@ -53,7 +53,7 @@ func checkCuts(t testing.TB, name string, tok *Tokenizer, text []byte, size int)
 	}
 }
 
-const minTestCache = 1 << 13
+const cutTestCache = 1 << 13
 
 func TestCuts(t *testing.T) {
 	texts := append(locatedTexts, strings.Join(roughtext.Lines(560)[500:], " "), strings.Join(roughtext.Lines(640)[560:], "\n"), strings.Join(invalidTexts, " "),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/onig"
 )
 
 // replace puts content in place of each match of a pattern: a normalizer and a decoder.
@@ -16,7 +18,7 @@ type replace struct {
 
 func loadReplace(f *fields) (normalizer, error) {
 	p, err := readReplace(f)
-	if r, ok := p.(*replaceRegex); ok && r.regex.empty {
+	if r, ok := p.(*replaceRegex); ok && r.regex.MatchesEmpty() {
 		err = inField("pattern", inField("Regex", errors.New("can match nothing at all, which the reference can't replace: make it match at least a character")))
 	}
 	return p, err
@@ -107,7 +109,7 @@ func newReplacer(kind, pattern, content string) (replacer, error) {
 	case isPlain(pattern[:size]) && pattern[size:] == "{2,}":
 		return &replace{pattern[:size], 2, content}, nil
 	}
-	compiled, err := compileRegex(pattern)
+	compiled, err := onig.Compile(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -150,13 +152,13 @@ func (p *replace) find(b []byte) (start, end int) {
 
 // replaceRegex puts content in place of each match of a regular expression; in a decoder the match may be empty.
 type replaceRegex struct {
-	regex   *regex
+	regex   *onig.Regex
 	content string
 }
 
 func (p *replaceRegex) normalize(t text) text {
 	out := text{make([]byte, 0, len(t.bytes)), make([]span, 0, len(t.bytes))}
-	for _, piece := range cutAtMatches(t.bytes, newRegexSearch(p.regex, t.bytes), false) {
+	for _, piece := range cutAtMatches(t.bytes, p.regex.Search(t.bytes), false) {
 		if piece.match {
 			out.add([]byte(p.content), t.from[piece.end-1]) // the last character of the match
 		} else {
@@ -172,7 +174,7 @@ func (p *replaceRegex) decode(tokens []string) []string {
 			continue
 		}
 		var out []byte
-		for _, piece := range cutAtMatches([]byte(token), newRegexSearch(p.regex, []byte(token)), false) {
+		for _, piece := range cutAtMatches([]byte(token), p.regex.Search([]byte(token)), false) {
 			if piece.match {
 				out = append(out, p.content...)
 			} else {

@@ -106,7 +106,7 @@ func loadWhitespace(f *fields) (preTokenizer, error) {
 
 type runFinder struct{ text []byte }
 
-func (f *runFinder) find(from int) (start, end int, ok bool) {
+func (f *runFinder) Find(from int) (start, end int, ok bool) {
 	classes := charClasses()
 	kind := charClass(0)
 	for start, end = from, from; end < len(f.text); {

@@ -33,8 +33,8 @@ const (
 
 // newSymbolTrie returns the trie of a vocabulary, or nil where its characters lie so that the array would be mostly empty, as those of no language do.
 func newSymbolTrie(w *wordPiece) *symbolTrie {
-	t := &symbolTrie{unknown: w.unknown, maxChars: w.maxChars}
-	b := trieBuilder{trie: t, entries: make([]symbolEntry, 0, len(w.ids))}
+	t := &symbolTrie{unknown: w.unknown, maxChars: w.maxChars, following: trieRoot}
+	b := trieBuilder{trie: t, entries: make([]symbolEntry, 0, w.entries())}
 	bytes := 0
 	for id, token := range w.tokens {
 		if token != "" && utf8.ValidString(token) {
@@ -53,14 +53,13 @@ func newSymbolTrie(w *wordPiece) *symbolTrie {
 	if !b.build() {
 		return nil
 	}
-	node, ok := uint32(trieRoot), true
 	for _, r := range w.prefix {
-		if node, ok = t.step(node, t.symbol(r)); !ok {
-			node = uint32(len(t.nodes) - 1) // which is free, and has no children
+		next, ok := t.step(t.following, t.symbol(r))
+		if t.following = next; !ok {
+			t.following = uint32(len(t.nodes) - 1) // which is free, and has no children
 			break
 		}
 	}
-	t.following = node
 	return t
 }
 

@@ -9,11 +9,12 @@ import (
 
 // wordPieceOf returns a model of tokens, numbered in order, the first of which is the unknown one.
 func wordPieceOf(prefix string, maxChars int, tokens ...string) *wordPiece {
-	w := &wordPiece{vocabulary: vocabulary{ids: map[string]uint32{}}, prefix: prefix, maxChars: maxChars}
+	w := &wordPiece{vocabulary: newVocabulary(len(tokens)), prefix: prefix, maxChars: maxChars}
 	for _, token := range tokens {
-		if _, twice := w.ids[token]; !twice {
-			w.ids[token] = uint32(len(w.tokens))
-			w.tokens = append(w.tokens, token)
+		if _, twice := w.tokenID(token); !twice {
+			if err := w.add([]byte(token), uint32(len(w.tokens))); err != nil {
+				panic(err)
+			}
 		}
 	}
 	return w

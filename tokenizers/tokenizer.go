@@ -104,7 +104,7 @@ func load(data []byte) (*Tokenizer, error) {
 	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("file of more than %d bytes", maxFileBytes)
 	}
-	f, err := newFields(data)
+	f, err := newFieldsOf(data, "model")
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func load(data []byte) (*Tokenizer, error) {
 	f.get("pre_tokenizer", false, func(r *jsonReader) (err error) { t.preTokenizer, err = loadPart(r, preTokenizers); return err })
 	f.get("post_processor", false, func(r *jsonReader) (err error) { t.postProcessor, err = loadPart(r, postProcessors); return err })
 	f.get("decoder", false, func(r *jsonReader) (err error) { t.decoder, err = loadPart(r, decoders); return err })
-	f.get("model", true, func(r *jsonReader) (err error) { t.model, err = loadModel(r); return err })
+	f.get("model", true, func(r *jsonReader) (err error) { t.model, err = loadModel(r, f.sub); return err })
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -226,11 +226,11 @@ func loadType[P any](f *fields, kind string, known map[string]func(*fields) (P, 
 	return load(f)
 }
 
-// loadModel also takes old files, whose models have no type and are told apart by their members.
-func loadModel(r *jsonReader) (model, error) {
-	f, err := newFields(r.data)
-	if err != nil {
-		return nil, err
+// loadModel also takes old files, whose models have no type and are told apart by their members. f are the fields of what r reads, or nil where that is
+// no object.
+func loadModel(r *jsonReader, f *fields) (model, error) {
+	if f == nil {
+		return nil, r.fail("expected an object")
 	}
 	kind := f.str("type", false)
 	if _, given := f.raw["type"]; !given {

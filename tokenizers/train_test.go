@@ -158,7 +158,7 @@ func TestTrainRefuses(t *testing.T) {
 		want  string
 	}{
 		{"no model", TrainOptions{}, textsOf(), `Model is ""`},
-		{"unknown model", TrainOptions{Model: "unigram"}, textsOf(), `Model is "unigram"`},
+		{"unknown model", TrainOptions{Model: "rhyme"}, textsOf(), `Model is "rhyme"`},
 		{"small for bytes", TrainOptions{Model: TrainBPE, VocabSize: 256}, textsOf(), "VocabSize is 256, but special tokens and alphabet alone are 257"},
 		{"small for characters", TrainOptions{Model: TrainWordPiece, VocabSize: 8}, textsOf("abcd"), "lower LimitAlphabet"},
 		{"negative size", TrainOptions{Model: TrainBPE, VocabSize: -1}, textsOf(), "VocabSize is -1"},

@@ -74,7 +74,7 @@ func (f *fields) length(name string, required bool) (n int) {
 		if err != nil {
 			return err
 		}
-		u, err := strconv.ParseUint(s, 10, 64)
+		u, err := strconv.ParseUint(string(s), 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s is not a whole number of tokens", s)
 		}
@@ -167,7 +167,7 @@ func (t *Truncation) cutOne(e *Encoding, length int) error {
 	}
 	if length == 0 {
 		rest := *e
-		if *e = (Encoding{text: e.text}); t.Overflow {
+		if *e = (Encoding{text: e.text, words: e.words}); t.Overflow {
 			e.Overflowing = []Encoding{rest}
 		}
 		return nil
@@ -208,5 +208,6 @@ func (e *Encoding) window(begin, end int) Encoding {
 		SequenceIDs: slices.Clone(e.SequenceIDs[begin:end]),
 		SpecialMask: slices.Clone(e.SpecialMask[begin:end]),
 		text:        e.text,
+		words:       e.words,
 	}
 }

@@ -23,7 +23,8 @@ type unigram struct {
 const unknownPenalty = 10
 
 func loadUnigram(f *fields) (model, error) {
-	u := &unigram{vocabulary: vocabulary{ids: map[string]uint32{}}}
+	const bytesPerPiece = 32
+	u := &unigram{vocabulary: newVocabulary(len(f.raw["vocab"]) / bytesPerPiece)}
 	f.get("vocab", true, u.readPieces)
 	u.unknown = f.count("unk_id", true, maxID)
 	fallback := f.boolean("byte_fallback", false)
@@ -56,12 +57,12 @@ func (u *unigram) readPieces(r *jsonReader) error {
 			return fmt.Errorf("more than %d pieces", maxID)
 		}
 		n := 0
-		var piece string
+		var piece []byte
 		err := r.array(func(k int) (err error) {
 			n++
 			switch k {
 			case 0:
-				piece, err = r.str()
+				piece, err = r.bytes()
 			case 1:
 				var score float64
 				score, err = r.score()
@@ -84,10 +85,11 @@ func (u *unigram) readPieces(r *jsonReader) error {
 // score reads a number as the reference does: the digits as one whole number, rounded, times or through a power of ten, rounded again. That can be off by
 // a unit in the last place, and decides between cuts of a word that score the same.
 func (r *jsonReader) score() (float64, error) {
-	s, err := r.number()
+	number, err := r.number()
 	if err != nil {
 		return 0, err
 	}
+	s := string(number)
 	digits, exponent := uint64(0), 0
 	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(s, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")

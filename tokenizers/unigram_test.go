@@ -16,7 +16,7 @@ func best(u *unigram, word string) float64 {
 	}
 	top := math.Inf(-1)
 	for n := 1; n <= len(word); n++ {
-		id, known := u.ids[word[:n]]
+		id, known := u.tokenID(word[:n])
 		switch {
 		case known:
 			top = max(top, u.scores[id]+best(u, word[n:]))
@@ -82,11 +82,11 @@ func naiveCut(u *unigram, word string) []uint32 {
 			}
 		}
 		for end := start + 1; end <= min(len(word), start+u.longest); end++ {
-			if id, ok := u.ids[word[start:end]]; ok {
+			if id, ok := u.tokenID(word[start:end]); ok {
 				try(end, id, u.scores[id])
 			}
 		}
-		if _, ok := u.ids[word[start:start+size]]; !ok {
+		if _, ok := u.tokenID(word[start : start+size]); !ok {
 			try(start+size, u.unknown, u.unknownScore)
 		}
 		start += size

@@ -30,9 +30,9 @@ func loadWordPiece(f *fields) (model, error) {
 	if w.unknown, ok = w.tokenID(unknown); !ok {
 		return nil, inField("unk_token", fmt.Errorf("%q is not in vocab", unknown))
 	}
-	for token, id := range w.ids {
+	for id, token := range w.tokens {
 		if token != "" {
-			w.trie.insert(token, id)
+			w.trie.insert(token, uint32(id))
 		}
 	}
 	if len(w.prefix) > maxTokenBytes {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/tokenizers/formats"
 )
 
 // decodeOptions are the flags of `ingest tokenizer decode`.
@@ -46,7 +47,7 @@ With --json, lines of input are objects {"ids": […]}, and what is printed are 
 			if err != nil {
 				return usageError{err}
 			}
-			t, err := tokenizers.LoadFile(path)
+			t, err := formats.Open(path)
 			if err != nil {
 				return err
 			}

@@ -47,7 +47,7 @@ type encodedMore struct {
 }
 
 func newEncode(s streams) *cobra.Command {
-	var path string
+	var path, backend string
 	var o encodeOptions
 	cmd := &cobra.Command{
 		Use:   "encode --tokenizer TOKENIZER.json [TEXT…]",
@@ -73,7 +73,7 @@ With --json, lines of input are objects {"text": …}, or {"text": …, "pair": 
 			case (o.all || o.byteOffsets) && !o.json:
 				return usageError{errors.New("--all and --byte-offsets say what --json prints: add --json")}
 			}
-			t, err := tokenizers.LoadFile(path)
+			t, err := openBackend(path, backend)
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,8 @@ With --json, lines of input are objects {"text": …}, or {"text": …, "pair": 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&path, "tokenizer", "", "tokenizer.json")
+	f.StringVar(&path, "tokenizer", "", "tokenizer.json, or another file that holds a tokenizer")
+	backendFlag(f, &backend, "backend", "what encodes")
 	f.StringVar(&o.file, "file", "", "encode the lines of this file")
 	f.StringVar(&o.pair, "pair", "", "second text of every input")
 	f.StringVar(&o.pairFile, "pair-file", "", "second texts: the lines of this file, one for each input")
@@ -106,7 +107,7 @@ func (in encodeInput) named(err error) error {
 	return err
 }
 
-func (o *encodeOptions) run(cmd *cobra.Command, s streams, t *tokenizers.Tokenizer, args []string) (err error) {
+func (o *encodeOptions) run(cmd *cobra.Command, s streams, t textEncoder, args []string) (err error) {
 	w := bufio.NewWriter(s.out)
 	defer func() {
 		if flushed := w.Flush(); err == nil {
@@ -228,7 +229,7 @@ func textsOf(line string) ([]string, error) {
 	return []string{*in.Text, *in.Pair}, nil
 }
 
-func (o *encodeOptions) encode(w io.Writer, t *tokenizers.Tokenizer, in encodeInput) error {
+func (o *encodeOptions) encode(w io.Writer, t textEncoder, in encodeInput) error {
 	options := tokenizers.EncodeOptions{AddSpecial: !o.noSpecial}
 	var e tokenizers.Encoding
 	var err error

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/tokenizers/formats"
 )
 
 // maxSampleBytes bounds the sample of `ingest tokenizer info`.
@@ -103,7 +104,7 @@ type described struct {
 }
 
 func describe(path string) (*described, error) {
-	t, err := tokenizers.LoadFile(path)
+	t, err := formats.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func TestTokenizerMistakes(t *testing.T) {
 		{append(encode, "--pair-file", short+"er"), "a\n", exitFailed, "no such file"},
 		{append(encode, "--json", "--pair", "a"), `{"text":"a","pair":"b"}` + "\n", exitFailed, "line 1: the input has a pair of its own"},
 		{append(encode, "--json"), `{"text":"a"}` + "\n{}\n", exitFailed, `line 2: no field "text"`},
-		{[]string{"encode", "--tokenizer", short, "x"}, "", exitFailed, "load tokenizer"},
+		{[]string{"encode", "--tokenizer", short, "x"}, "", exitFailed, "open tokenizer"},
 		{[]string{"decode"}, "", exitUsage, "--tokenizer"},
 		{append(decode, "2", "--json"), "", exitUsage, "leave out the arguments"},
 		{append(decode, "two"), "", exitUsage, `"two" is not an id`},
@@ -85,7 +85,7 @@ func TestTokenizerMistakes(t *testing.T) {
 		{[]string{"info"}, "", exitUsage, "name one tokenizer.json"},
 		{[]string{"info", wordPiece, byteBPE}, "", exitUsage, "name one tokenizer.json"},
 		{[]string{"info", wordPiece, "--text", "a", "--file", short}, "", exitUsage, "not both"},
-		{[]string{"info", short}, "", exitFailed, "load tokenizer"},
+		{[]string{"info", short}, "", exitFailed, "open tokenizer"},
 		{[]string{"info", wordPiece, "--file", short + "er"}, "", exitFailed, "no such file"},
 	}
 	for _, test := range tests {

@@ -89,9 +89,12 @@ def results(tok, texts):
         before = text
         tok.encode_special_tokens = True
         plain = tok.encode(text, add_special_tokens=False)
+        tok.encode_special_tokens = False
+        parts = tok.encode(text.split(" "), is_pretokenized=True)
         yield {
             "ids": e.ids, "tokens": e.tokens, "offsets": [list(o) for o in e.offsets], "words": [-1 if w is None else w for w in e.word_ids],
             "plain": plain.tokens, "decoded": tok.decode(e.ids, skip_special_tokens=False), "skipped": tok.decode(e.ids, skip_special_tokens=True),
+            "split": {"tokens": parts.tokens, "offsets": [list(o) for o in parts.offsets], "words": [-1 if w is None else w for w in parts.word_ids]},
             "pair": {"offsets": [list(o) for o in p.offsets], "words": [-1 if w is None else w for w in p.word_ids], "types": p.type_ids},
         }
 

@@ -1,4 +1,4 @@
-"""Writes what the reference makes of batches with random settings of truncation and padding: single texts and pairs, windows included. One digest for
+"""Writes what the reference makes of batches with random settings of truncation and padding: single texts and pairs, some cut into words, windows included. One digest for
 each case.
 
     /tmp/hf/bin/python conformance/tokenizers/layout.py                          # tokenizers/testdata/reference_layout.json
@@ -73,12 +73,14 @@ def case(r, loaded, texts):
     batch = [r.sample(range(len(texts)), r.choice([1, 2])) for _ in range(r.choice([1, 1, 2, 3]))]
     truncate, pad = settings(r, tok, all(len(b) == 2 for b in batch))
     special = r.random() < 0.7
-    inputs = [tuple(texts[i] for i in b) if len(b) == 2 else texts[b[0]] for b in batch]
+    words = r.random() < 0.25
+    part = lambda text: text.split(" ") if words else text
+    inputs = [tuple(part(texts[i]) for i in b) if len(b) == 2 else part(texts[b[0]]) for b in batch]
     try:
-        result = digest(tok.encode_batch(inputs, add_special_tokens=special), name not in ("bpe_dropped",))
+        result = digest(tok.encode_batch(inputs, is_pretokenized=words, add_special_tokens=special), name not in ("bpe_dropped",))
     except BaseException:  # a panic is no Exception
         result = "error"
-    return {"tokenizer": name, "batch": batch, "special": special, "truncate": truncate, "pad": pad, "digest": result}
+    return {"tokenizer": name, "batch": batch, "words": words, "special": special, "truncate": truncate, "pad": pad, "digest": result}
 
 
 def main():

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"unsafe"
 
 	"github.com/shardmill/shardmill/tokenizers/internal/simd"
 )
@@ -95,6 +96,8 @@ func New(maxBytes int) *Cache {
 		ids:        ids[: 0 : cap(ids)-copyIDs],
 		bytes:      make([]byte, 0, maxBytes/8),
 	}
+	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.short[0])), lineBytes*len(c.short)))
+	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.middle[0])), lineBytes*len(c.middle)))
 	c.lines = lines{&c.short[0], &c.middle[0], uint64(c.shortShift), &ids[0]}
 	return c
 }

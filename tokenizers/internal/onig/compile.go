@@ -1,4 +1,4 @@
-package tokenizers
+package onig
 
 import (
 	"errors"
@@ -6,13 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// regex is a compiled pattern. It is read-only.
-type regex struct {
+// Regex is a compiled pattern. It is read-only and safe for any number of goroutines.
+type Regex struct {
 	prog   []instr
 	choice int       // number of instructions that remember where they failed
 	first  [256]bool // bytes that a match may begin with
 	empty  bool      // a match may be empty, so that first says nothing
 }
+
+// MatchesEmpty tells whether a match may be empty.
+func (r *Regex) MatchesEmpty() bool { return r.empty }
 
 type opcode uint8
 
@@ -79,31 +82,32 @@ func lengths(n node) (shortest, longest int) {
 	return shortest, longest
 }
 
-type regexCompiler struct {
-	regex
+type compiler struct {
+	Regex
 	lookEnds []int // of open look-arounds, the instructions to be told where their end is
 	looks    int
 	err      error
 }
 
-// compileRegex compiles a pattern of a Split pre-tokenizer.
-func compileRegex(pattern string) (*regex, error) {
-	n, err := parseRegex(pattern)
+// Compile compiles a pattern. An error names the pattern, and what in it is wrong or not supported. Patterns are bounded in size, nesting and the number of
+// their steps, so that no pattern costs much to compile.
+func Compile(pattern string) (*Regex, error) {
+	n, err := parse(pattern)
 	if err != nil {
 		return nil, err
 	}
-	c := &regexCompiler{}
+	c := &compiler{}
 	c.empty = c.firstBytes(n)
 	c.node(n)
 	c.emit(instr{op: opMatch})
 	if c.err != nil {
 		return nil, fmt.Errorf("pattern %s: %w", shortened(pattern), c.err)
 	}
-	return &c.regex, nil
+	return &c.Regex, nil
 }
 
 // firstBytes adds the bytes that a match of n may begin with, and tells whether it may be empty.
-func (c *regexCompiler) firstBytes(n node) bool {
+func (c *compiler) firstBytes(n node) bool {
 	switch n := n.(type) {
 	case setNode:
 		wide := len(n.set.ranges) > 0 && n.set.ranges[len(n.set.ranges)-1][1] >= utf8.RuneSelf
@@ -132,10 +136,10 @@ func (c *regexCompiler) firstBytes(n node) bool {
 	return true
 }
 
-func (c *regexCompiler) emit(in instr) int {
-	if len(c.prog) >= maxRegexInstrs {
+func (c *compiler) emit(in instr) int {
+	if len(c.prog) >= maxInstrs {
 		if c.err == nil {
-			c.err = fmt.Errorf("has more than %d steps", maxRegexInstrs)
+			c.err = fmt.Errorf("has more than %d steps", maxInstrs)
 		}
 		return 0
 	}
@@ -150,9 +154,9 @@ func (c *regexCompiler) emit(in instr) int {
 	return len(c.prog) - 1
 }
 
-func (c *regexCompiler) here() int32 { return int32(len(c.prog)) }
+func (c *compiler) here() int32 { return int32(len(c.prog)) }
 
-func (c *regexCompiler) node(n node) {
+func (c *compiler) node(n node) {
 	if c.err != nil {
 		return
 	}
@@ -189,7 +193,7 @@ func (c *regexCompiler) node(n node) {
 	}
 }
 
-func (c *regexCompiler) look(n lookNode) {
+func (c *compiler) look(n lookNode) {
 	back := 0
 	if n.behind {
 		lo, hi := lengths(n.body)
@@ -215,7 +219,7 @@ func (c *regexCompiler) look(n lookNode) {
 }
 
 // atomic compiles a body that keeps its first match. Its length must have a bound, since what it tries is not remembered.
-func (c *regexCompiler) atomic(body node) {
+func (c *compiler) atomic(body node) {
 	if _, longest := lengths(body); longest < 0 {
 		c.err = errors.New("an atomic or possessive group without a bound on its length is not supported")
 		return
@@ -225,7 +229,7 @@ func (c *regexCompiler) atomic(body node) {
 	c.emit(instr{op: opAtomicEnd})
 }
 
-func (c *regexCompiler) repeat(n repeatNode) {
+func (c *compiler) repeat(n repeatNode) {
 	set, single := n.body.(setNode)
 	if n.how == possessive && !(single && n.max < 0) {
 		n.how = greedy

@@ -1,4 +1,4 @@
-package tokenizers
+package onig
 
 import (
 	"errors"
@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	maxRegexBytes  = 1 << 14
-	maxRegexDepth  = 64
-	maxRepeat      = 1 << 12 // count in braces
-	maxRegexInstrs = 1 << 14
+	maxPatternBytes = 1 << 14
+	maxDepth        = 64
+	maxRepeat       = 1 << 12 // count in braces
+	maxInstrs       = 1 << 14
 )
 
 // node is a part of a parsed pattern.
@@ -58,9 +58,9 @@ const (
 	notWordEdge
 )
 
-// regexParser reads the syntax of Oniguruma (doc/RE, ONIG_SYNTAX_ONIGURUMA), with which patterns of Split are written. What it does not know, such as
+// parser reads the syntax of Oniguruma (doc/RE, ONIG_SYNTAX_ONIGURUMA), with which patterns of Split are written. What it does not know, such as
 // back references, it refuses by name.
-type regexParser struct {
+type parser struct {
 	s       string
 	pos     int
 	depth   int  // of groups and classes
@@ -69,11 +69,11 @@ type regexParser struct {
 	multi   bool // . matches a new line
 }
 
-func parseRegex(pattern string) (node, error) {
-	if len(pattern) > maxRegexBytes {
-		return nil, fmt.Errorf("pattern of %d bytes: the longest allowed has %d", len(pattern), maxRegexBytes)
+func parse(pattern string) (node, error) {
+	if len(pattern) > maxPatternBytes {
+		return nil, fmt.Errorf("pattern of %d bytes: the longest allowed has %d", len(pattern), maxPatternBytes)
 	}
-	p := &regexParser{s: pattern}
+	p := &parser{s: pattern}
 	n, err := p.alternatives()
 	if err == nil && p.pos < len(p.s) {
 		err = errors.New("unmatched )")
@@ -93,10 +93,10 @@ func shortened(pattern string) string {
 	return strconv.Quote(pattern)
 }
 
-func (p *regexParser) more() bool { return p.pos < len(p.s) }
+func (p *parser) more() bool { return p.pos < len(p.s) }
 
 // take moves on if the pattern goes on with prefix.
-func (p *regexParser) take(prefix string) bool {
+func (p *parser) take(prefix string) bool {
 	if !strings.HasPrefix(p.s[p.pos:], prefix) {
 		return false
 	}
@@ -104,16 +104,16 @@ func (p *regexParser) take(prefix string) bool {
 	return true
 }
 
-func (p *regexParser) rune() rune {
+func (p *parser) rune() rune {
 	r, size := utf8.DecodeRuneInString(p.s[p.pos:])
 	p.pos += size
 	return r
 }
 
 // alternatives reads up to the end or a closing bracket. Options set inside hold to its end.
-func (p *regexParser) alternatives() (node, error) {
-	if p.depth++; p.depth > maxRegexDepth {
-		return nil, fmt.Errorf("groups are nested more than %d deep", maxRegexDepth)
+func (p *parser) alternatives() (node, error) {
+	if p.depth++; p.depth > maxDepth {
+		return nil, fmt.Errorf("groups are nested more than %d deep", maxDepth)
 	}
 	fold, multi := p.fold, p.multi
 	var alts altNode
@@ -135,7 +135,7 @@ func (p *regexParser) alternatives() (node, error) {
 	return alts, nil
 }
 
-func (p *regexParser) sequence() (node, error) {
+func (p *parser) sequence() (node, error) {
 	var seq catNode
 	before := rune(-1) // the letter just read where case is ignored
 	for p.more() && p.s[p.pos] != '|' && p.s[p.pos] != ')' {
@@ -167,7 +167,7 @@ func (p *regexParser) sequence() (node, error) {
 var foldedPairs = map[string]bool{"ss": true, "st": true, "ff": true, "fi": true, "fl": true}
 
 // quantified reads the quantifiers behind n. A count in braces may be followed by another one, which repeats the whole: p{3}+ is (?:p{3})+.
-func (p *regexParser) quantified(n node) (node, error) {
+func (p *parser) quantified(n node) (node, error) {
 	counted := true
 	for more := 0; ; more++ {
 		r, braces, err := p.quantifier()
@@ -198,7 +198,7 @@ func (p *regexParser) quantified(n node) (node, error) {
 }
 
 // quantifier reads ?, *, + or a count in braces; nil where none follows.
-func (p *regexParser) quantifier() (r *repeatNode, braces bool, err error) {
+func (p *parser) quantifier() (r *repeatNode, braces bool, err error) {
 	switch {
 	case p.take("?"):
 		return &repeatNode{max: 1}, false, nil
@@ -216,7 +216,7 @@ func (p *regexParser) quantifier() (r *repeatNode, braces bool, err error) {
 }
 
 // braces reads {n}, {n,}, {n,m} or {,m}, and moves behind it. Any other brace is an ordinary character.
-func (p *regexParser) braces(r *repeatNode) (bool, error) {
+func (p *parser) braces(r *repeatNode) (bool, error) {
 	inner, _, ok := strings.Cut(p.s[p.pos+1:], "}")
 	low, high, comma := strings.Cut(inner, ",")
 	digits := func(s string) bool { return strings.Trim(s, "0123456789") == "" }
@@ -247,7 +247,7 @@ func (p *regexParser) braces(r *repeatNode) (bool, error) {
 }
 
 // atom reads one thing that can be repeated.
-func (p *regexParser) atom() (node, error) {
+func (p *parser) atom() (node, error) {
 	switch c := p.s[p.pos]; c {
 	case '(':
 		p.pos++
@@ -278,7 +278,7 @@ func (p *regexParser) atom() (node, error) {
 }
 
 // literal returns what one written character matches.
-func (p *regexParser) literal(r rune) (charSet, error) {
+func (p *parser) literal(r rune) (charSet, error) {
 	return p.folded(newCharSet([2]rune{r, r}))
 }
 
@@ -288,7 +288,7 @@ var wideLetters = sync.OnceValue(func() charSet {
 })
 
 // folded adds the other case where case is ignored.
-func (p *regexParser) folded(s charSet) (charSet, error) {
+func (p *parser) folded(s charSet) (charSet, error) {
 	if !p.fold {
 		return s, nil
 	}
@@ -310,7 +310,7 @@ func (p *regexParser) folded(s charSet) (charSet, error) {
 	return s, nil
 }
 
-func (p *regexParser) group() (n node, err error) {
+func (p *parser) group() (n node, err error) {
 	shut := func(n node, err error) (node, error) {
 		if err == nil && !p.take(")") {
 			err = errors.New("missing )")

@@ -1,4 +1,4 @@
-package tokenizers
+package onig
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 )
 
 // escape reads a backslash and what follows outside of a class.
-func (p *regexParser) escape() (node, error) {
+func (p *parser) escape() (node, error) {
 	asserts := map[byte]assertion{'A': textStart, 'z': textEnd, 'Z': textEndOrNewline, 'b': wordEdge, 'B': notWordEdge}
 	if p.pos+1 < len(p.s) {
 		if what, ok := asserts[p.s[p.pos+1]]; ok {
@@ -25,7 +25,7 @@ func (p *regexParser) escape() (node, error) {
 }
 
 // escaped reads an escape that stands for a class, or for the character char, which is -1 otherwise.
-func (p *regexParser) escaped() (set charSet, char rune, err error) {
+func (p *parser) escaped() (set charSet, char rune, err error) {
 	p.pos++
 	if !p.more() {
 		return set, -1, errors.New("\\ at the end")
@@ -63,7 +63,7 @@ func (p *regexParser) escaped() (set charSet, char rune, err error) {
 }
 
 // property reads {name} or {^name}.
-func (p *regexParser) property(negate bool) (charSet, error) {
+func (p *parser) property(negate bool) (charSet, error) {
 	name, _, ok := strings.Cut(p.s[p.pos:], "}")
 	if !ok || name[0] != '{' {
 		return charSet{}, errors.New("expected {name} after \\p")
@@ -84,7 +84,7 @@ func (p *regexParser) property(negate bool) (charSet, error) {
 }
 
 // codePoint reads the digits of \xHH, \x{H…} or \uHHHH.
-func (p *regexParser) codePoint(kind rune) (rune, error) {
+func (p *parser) codePoint(kind rune) (rune, error) {
 	rest := p.s[p.pos:]
 	digits := ""
 	switch {
@@ -112,9 +112,9 @@ func (p *regexParser) codePoint(kind rune) (rune, error) {
 }
 
 // class reads a class behind its opening bracket: characters, ranges, escapes, classes inside it, and && between sets of these.
-func (p *regexParser) class() (charSet, error) {
-	if p.depth++; p.depth > maxRegexDepth {
-		return charSet{}, fmt.Errorf("classes are nested more than %d deep", maxRegexDepth)
+func (p *parser) class() (charSet, error) {
+	if p.depth++; p.depth > maxDepth {
+		return charSet{}, fmt.Errorf("classes are nested more than %d deep", maxDepth)
 	}
 	p.classes++
 	defer func() { p.depth--; p.classes-- }()
@@ -152,7 +152,7 @@ func (p *regexParser) class() (charSet, error) {
 }
 
 // classItem reads one character, range, escape or inner class.
-func (p *regexParser) classItem() ([][2]rune, error) {
+func (p *parser) classItem() ([][2]rune, error) {
 	if p.take("[:") {
 		name, _, ok := strings.Cut(p.s[p.pos:], ":]")
 		set, known := posixSet(strings.TrimPrefix(name, "^"))
@@ -191,7 +191,7 @@ func (p *regexParser) classItem() ([][2]rune, error) {
 }
 
 // wholeSet returns the ranges of a class inside a class. Without case it would match what no table here says.
-func (p *regexParser) wholeSet(set charSet) ([][2]rune, error) {
+func (p *parser) wholeSet(set charSet) ([][2]rune, error) {
 	if p.fold {
 		return nil, errors.New("classes inside a class without case are not supported")
 	}
@@ -199,7 +199,7 @@ func (p *regexParser) wholeSet(set charSet) ([][2]rune, error) {
 }
 
 // classChar reads a character or an escape; char is -1 for an escape that stands for a class.
-func (p *regexParser) classChar() (set charSet, char rune, err error) {
+func (p *parser) classChar() (set charSet, char rune, err error) {
 	if !p.more() {
 		return set, -1, errors.New("missing ]")
 	}

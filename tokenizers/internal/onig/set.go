@@ -1,4 +1,4 @@
-package tokenizers
+package onig
 
 import (
 	"slices"
@@ -86,18 +86,18 @@ var categorySets = sync.OnceValue(func() map[string]charSet {
 	return sets
 })
 
-// regexWordSet is \w.
-var regexWordSet = sync.OnceValue(func() *charSet {
-	s := newCharSet(regexWordRanges...)
+// wordChars is \w.
+var wordChars = sync.OnceValue(func() *charSet {
+	s := newCharSet(wordRanges...)
 	return &s
 })
 
 // wordSet is \w, which lacks the numbers of Latin-1 that are no digits where it stands inside of a class.
 func wordSet(inClass bool) charSet {
 	if !inClass {
-		return *regexWordSet()
+		return *wordChars()
 	}
-	return regexWordSet().intersection(newCharSet([2]rune{0xB2, 0xB3}, [2]rune{0xB9, 0xB9}, [2]rune{0xBC, 0xBE}).complement())
+	return wordChars().intersection(newCharSet([2]rune{0xB2, 0xB3}, [2]rune{0xB9, 0xB9}, [2]rune{0xBC, 0xBE}).complement())
 }
 
 // longCategories are other names of categories.

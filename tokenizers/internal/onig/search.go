@@ -1,12 +1,12 @@
-package tokenizers
+package onig
 
 import "unicode/utf8"
 
-// regexSearch looks for matches of a regex in one text, front to back, by backtracking. A pattern that tries too much in a text, at first without
-// memory, begins to remember what failed: from then on no choice is tried twice in one place, so that the time is bounded by the length of the text
-// times the size of the pattern.
-type regexSearch struct {
-	regex  *regex
+// Search looks for matches of a pattern in one text, front to back, by backtracking. It is for one goroutine, and the text must not change. A pattern that
+// tries too much in a text, at first without memory, begins to remember what failed: from then on no choice is tried twice in one place, so that the time is
+// bounded by the length of the text times the size of the pattern.
+type Search struct {
+	regex  *Regex
 	text   []byte
 	frames []frame
 	guard  int // index of the innermost open look-around or atomic group in frames, or -1
@@ -45,13 +45,18 @@ const (
 	succeeded // inside a look-around, whose body holds whenever this is reached
 )
 
-func newRegexSearch(r *regex, text []byte) *regexSearch {
+// Search begins a search in text.
+func (r *Regex) Search(text []byte) *Search {
 	const free, perByte = 4096, 64
-	return &regexSearch{regex: r, text: text, guard: -1, steps: free + perByte*len(text), runEnd: runEnd{pc: -1}}
+	return &Search{regex: r, text: text, guard: -1, steps: free + perByte*len(text), runEnd: runEnd{pc: -1}}
 }
 
-// find returns the first match at from or behind it.
-func (s *regexSearch) find(from int) (start, end int, ok bool) {
+// Remember makes s remember from now on what failed, as it otherwise does only where a pattern tries much. It finds the same.
+func (s *Search) Remember() { s.steps = 0 }
+
+// Find returns the first match at from or behind it; ok is false where there is none. Of the matches at one place it is the one that the order of the
+// pattern prefers, which need not be the longest. from must not be inside a character. Looking back, a pattern sees what lies before from.
+func (s *Search) Find(from int) (start, end int, ok bool) {
 	for start = from; start <= len(s.text); {
 		if s.regex.empty || start < len(s.text) && s.regex.first[s.text[start]] {
 			if end, ok := s.match(start); ok {
@@ -68,7 +73,7 @@ func (s *regexSearch) find(from int) (start, end int, ok bool) {
 }
 
 // match tries one place.
-func (s *regexSearch) match(start int) (end int, ok bool) {
+func (s *Search) match(start int) (end int, ok bool) {
 	s.frames, s.guard, s.log = s.frames[:0], -1, s.log[:0]
 	pc, pos := 0, start
 	for {
@@ -112,7 +117,7 @@ func (s *regexSearch) match(start int) (end int, ok bool) {
 }
 
 // at returns the length of the character at pos if set has it, or 0.
-func (s *regexSearch) at(set *charSet, pos int) int {
+func (s *Search) at(set *charSet, pos int) int {
 	if pos >= len(s.text) {
 		return 0
 	}
@@ -126,13 +131,13 @@ func (s *regexSearch) at(set *charSet, pos int) int {
 	return size
 }
 
-func (s *regexSearch) push(f frame) {
+func (s *Search) push(f frame) {
 	f.logged = len(s.log)
 	s.frames = append(s.frames, f)
 }
 
 // run takes characters of a set: all at once, or one by one where each place must be remembered.
-func (s *regexSearch) run(in *instr, pc, pos int) (int, int, bool) {
+func (s *Search) run(in *instr, pc, pos int) (int, int, bool) {
 	if s.steps > 0 {
 		end := pos
 		for {
@@ -160,7 +165,7 @@ func (s *regexSearch) run(in *instr, pc, pos int) (int, int, bool) {
 }
 
 // wholeRun returns where a run of a set ends.
-func (s *regexSearch) wholeRun(set *charSet, pc, pos int) int {
+func (s *Search) wholeRun(set *charSet, pc, pos int) int {
 	if s.runEnd.pc == pc && s.runEnd.start <= pos && pos <= s.runEnd.end {
 		return s.runEnd.end
 	}
@@ -177,7 +182,7 @@ func (s *regexSearch) wholeRun(set *charSet, pc, pos int) int {
 	return end
 }
 
-func (s *regexSearch) split(in *instr, pc, pos int) (int, bool) {
+func (s *Search) split(in *instr, pc, pos int) (int, bool) {
 	if s.steps <= 0 {
 		if to, known, good := s.recall(in, pos); known {
 			return to, good
@@ -192,7 +197,7 @@ func (s *regexSearch) split(in *instr, pc, pos int) (int, bool) {
 }
 
 // recall tells what is known of a choice at pos. Where nothing is, it is held to have failed until it turns out otherwise.
-func (s *regexSearch) recall(in *instr, pos int) (to int, known, good bool) {
+func (s *Search) recall(in *instr, pos int) (to int, known, good bool) {
 	key := uint64(pos)*uint64(s.regex.choice) + uint64(in.choice)
 	if s.memory[failed].has(key) {
 		return 0, true, false
@@ -206,7 +211,7 @@ func (s *regexSearch) recall(in *instr, pos int) (to int, known, good bool) {
 }
 
 // forget takes back that the choices logged from n on have failed.
-func (s *regexSearch) forget(n int) {
+func (s *Search) forget(n int) {
 	for _, key := range s.log[n:] {
 		s.memory[failed].set(key, false)
 	}
@@ -214,7 +219,7 @@ func (s *regexSearch) forget(n int) {
 }
 
 // open enters a look-around or an atomic group.
-func (s *regexSearch) open(in *instr, pc, pos int) (int, int, bool) {
+func (s *Search) open(in *instr, pc, pos int) (int, int, bool) {
 	f := frame{kind: frameGuard, pc: int32(pc), pos: pos, low: s.guard}
 	if in.other {
 		f.kind = frameNegated
@@ -233,7 +238,7 @@ func (s *regexSearch) open(in *instr, pc, pos int) (int, int, bool) {
 }
 
 // shut leaves a look-around or an atomic group whose body has matched, and with it what else the body might try.
-func (s *regexSearch) shut(in *instr, pc, pos int) (int, int, bool) {
+func (s *Search) shut(in *instr, pc, pos int) (int, int, bool) {
 	f := s.frames[s.guard]
 	if in.op == opLookEnd {
 		for _, key := range s.log[f.logged:] {
@@ -247,7 +252,7 @@ func (s *regexSearch) shut(in *instr, pc, pos int) (int, int, bool) {
 }
 
 // back returns to the last choice.
-func (s *regexSearch) back() (pc, pos int, ok bool) {
+func (s *Search) back() (pc, pos int, ok bool) {
 	for len(s.frames) > 0 {
 		s.steps--
 		top := len(s.frames) - 1
@@ -275,7 +280,7 @@ func (s *regexSearch) back() (pc, pos int, ok bool) {
 }
 
 // holds tells whether an assertion holds at pos.
-func (s *regexSearch) holds(what assertion, pos int) bool {
+func (s *Search) holds(what assertion, pos int) bool {
 	switch what {
 	case lineStart:
 		return pos == 0 || s.text[pos-1] == '\n' && pos < len(s.text)
@@ -288,7 +293,7 @@ func (s *regexSearch) holds(what assertion, pos int) bool {
 	case textEndOrNewline:
 		return pos == len(s.text) || pos == len(s.text)-1 && s.text[pos] == '\n'
 	}
-	words := regexWordSet()
+	words := wordChars()
 	before, after := false, false
 	if pos > 0 {
 		r, _ := utf8.DecodeLastRune(s.text[:pos])
