@@ -118,9 +118,7 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	t := s.tables()
 	if !s.startsAligned(t, text) {
 		e.locateByParts(text, at)
-		for i := range ids {
-			ids[i] &^= startsWord
-		}
+		unmark(ids)
 		return
 	}
 	w := metaspaceWalk{metaspaceSpans: s, tables: t, encoder: e, text: text, at: at, ids: ids}
@@ -132,9 +130,7 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 			w.piece()
 		}
 	}
-	for i := range ids {
-		ids[i] &^= startsWord
-	}
+	unmark(ids)
 }
 
 // metaspaceWalk goes through a text and its tokens side by side.
