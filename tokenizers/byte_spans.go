@@ -184,7 +184,12 @@ func (s *byteSpans) correct(spans [][2]uint32, text []byte, at int) {
 		return
 	}
 	for i, p := range spans {
-		spans[i] = [2]uint32{wholeStart(text, at, p[0]), wholeEnd(text, at, p[1])}
+		if start := int(p[0]) - at; start < len(text) && !utf8.RuneStart(text[start]) {
+			spans[i][0] = wholeStart(text, at, p[0])
+		}
+		if end := int(p[1]) - at; end < len(text) && !utf8.RuneStart(text[end]) {
+			spans[i][1] = wholeEnd(text, at, p[1])
+		}
 	}
 }
 
