@@ -100,7 +100,11 @@ func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
 	}
 	start := len(dst)
 	if p.merges != nil && len(word) <= maxShortWord {
-		dst = p.merges.appendShort(dst, word, &e.merger.short)
+		w := &e.merger.ahead.words[0]
+		p.merges.begin(w, word)
+		for p.merges.step(w) {
+		}
+		dst = w.appendTo(dst)
 	} else {
 		m := &e.merger
 		m.symbols = m.symbols[:0]
@@ -129,4 +133,56 @@ func (p *byteBPE) missUnknown(e *Encoder, dst []uint32, word []byte) []uint32 {
 	}
 	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
 	return appendWord(dst, e.tokens)
+}
+
+// aheadWords is the scratch memory of missAhead.
+type aheadWords struct {
+	words [mostAhead]shortWord
+	ids   [maxShortWord]uint32
+}
+
+const (
+	mostAhead   = 8  // words that are merged at once
+	aheadPieces = 32 // among which they are sought
+)
+
+// missAhead implements aheadPlan.
+func (p *byteBPE) missAhead(e *Encoder, dst []uint32, b pieces) []uint32 {
+	ahead := &e.merger.ahead
+	var words [mostAhead]*shortWord
+	var of [mostAhead]int
+	n := 0
+	for i := 0; i < min(len(b.starts), aheadPieces) && n < mostAhead; i++ {
+		piece := b.text[b.starts[i]:b.ends[i]]
+		if i > 0 && e.cache.Holds(b.places[i], piece) {
+			continue
+		}
+		whole := false
+		if p.whole != nil {
+			_, whole = p.whole.id(piece)
+		}
+		switch {
+		case whole || p.merges == nil || len(piece) > maxShortWord:
+			if i == 0 {
+				return e.appendMiss(p, dst, b)
+			}
+		default:
+			words[n], of[n] = &ahead.words[n], i
+			p.merges.begin(words[n], piece)
+			n++
+		}
+	}
+	p.merges.merge(words[:n])
+	for k := range n {
+		piece := b.text[b.starts[of[k]]:b.ends[of[k]]]
+		ids := ahead.words[k].appendTo(ahead.ids[:0])
+		ids[0] |= startsWord
+		if k == 0 {
+			dst = append(dst, ids...)
+		} else if e.cache.Holds(b.places[of[k]], piece) { // it came twice
+			continue
+		}
+		e.cache.Put(b.places[of[k]], piece, ids)
+	}
+	return dst
 }

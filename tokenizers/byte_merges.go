@@ -149,18 +149,21 @@ func (m *byteMerges) rank(left, right uint32) uint32 {
 	return rank
 }
 
-// shortWord is the scratch memory of appendShort. Places count from 1: noSymbol stands before the word and behind it.
+// shortWord is a word on the way. Places count from 1: noSymbol stands before the word and behind it.
 type shortWord struct {
 	ids    [maxShortWord + 2]uint32 // of the symbol that begins at a byte
 	orders [maxShortWord + 1]uint32 // of the pair that it begins: rank, then place; where there is none, noRank or noOrder
+	room   int                      // of orders that are in use, in sixteens
+	begins uint64                   // places that a symbol begins at, and 0
 }
 
-// appendShort appends the ids of a word of up to maxShortWord bytes.
-func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint32 {
+// begin sets w to the bytes of a word of up to maxShortWord.
+func (m *byteMerges) begin(w *shortWord, word []byte) {
 	n := len(word)
-	blocks := w.orders[:(n+16)&^15]
-	for i := range blocks {
-		blocks[i] = noOrder
+	w.room = (n + 16) &^ 15
+	w.begins = uint64(2)<<n - 1
+	for i := range w.orders[:w.room] {
+		w.orders[i] = noOrder
 	}
 	last := word[0]
 	w.ids[0], w.ids[1], w.ids[maxShortWord+1] = noSymbol, m.alphabet[last], noSymbol
@@ -169,30 +172,57 @@ func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint
 		w.orders[i+1] = m.first[int(last)<<8|int(b)]<<placeBits | uint32(i+1)
 		last = b
 	}
-	begins := uint64(2)<<n - 1 // places that a symbol begins at
-	for {
-		order := leastOrder(blocks)
-		if order >= noRank<<placeBits {
-			break
-		}
-		at := order & maxShortWord
-		id := order>>placeBits + m.offset
-		if m.ids != nil {
-			id = m.ids[order>>placeBits]
-		}
-		behind := begins & (^uint64(1) << at)
-		w.orders[bits.TrailingZeros64(behind)&maxShortWord] = noOrder
-		begins &^= behind & -behind
-		w.ids[at] = id
-		right := bits.TrailingZeros64(behind & (behind - 1))
-		left := bits.Len64(begins&(1<<at-1)) - 1
-		w.orders[at] = m.rank(id, w.ids[right])<<placeBits | at
-		w.orders[left&maxShortWord] = m.rank(w.ids[left&maxShortWord], id)<<placeBits | uint32(left)
+}
+
+// step merges the first pair of a word, and returns false where none is left.
+func (m *byteMerges) step(w *shortWord) bool {
+	order := leastOrder(w.orders[:w.room])
+	if order >= noRank<<placeBits {
+		return false
 	}
-	for begins &^= 1; begins != 0; begins &= begins - 1 {
+	at := order & maxShortWord
+	id := order>>placeBits + m.offset
+	if m.ids != nil {
+		id = m.ids[order>>placeBits]
+	}
+	behind := w.begins & (^uint64(1) << at)
+	w.orders[bits.TrailingZeros64(behind)&maxShortWord] = noOrder
+	w.begins &^= behind & -behind
+	w.ids[at] = id
+	right := bits.TrailingZeros64(behind & (behind - 1))
+	left := bits.Len64(w.begins&(1<<at-1)) - 1
+	w.orders[at] = m.rank(id, w.ids[right])<<placeBits | at
+	w.orders[left&maxShortWord] = m.rank(w.ids[left&maxShortWord], id)<<placeBits | uint32(left)
+	return true
+}
+
+// merge merges words in turn, so that the ways to memory of one are those of the others too.
+func (m *byteMerges) merge(words []*shortWord) {
+	for len(words) > 0 {
+		left := 0
+		for _, w := range words {
+			if words[left] = w; m.step(w) {
+				left++
+			}
+		}
+		words = words[:left]
+	}
+}
+
+// appendTo appends the ids of the word.
+func (w *shortWord) appendTo(dst []uint32) []uint32 {
+	for begins := w.begins &^ 1; begins != 0; begins &= begins - 1 {
 		dst = append(dst, w.ids[bits.TrailingZeros64(begins)])
 	}
 	return dst
+}
+
+// appendShort appends the ids of a word of up to maxShortWord bytes, w being scratch memory.
+func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint32 {
+	m.begin(w, word)
+	for m.step(w) {
+	}
+	return w.appendTo(dst)
 }
 
 // leastOrder returns the least of the orders, which come in sixteens.

@@ -16,8 +16,8 @@ func (d *doubleArray) find(piece string) (id uint32, ok bool) {
 		}
 		base = u.base
 	}
-	id = u.mark & noPiece
-	return id, piece != "" && id != noPiece
+	id = u.mark & pieceMask
+	return id, piece != "" && id != d.none
 }
 
 func TestDoubleArrayHoldsItsPieces(t *testing.T) {

@@ -92,6 +92,7 @@ func (e *Encoder) encode(dst []uint32, text []byte, specialIsText bool) []uint32
 func (e *Encoder) appendAdded(dst []uint32, t *addedToken, shown []byte, start, end int) []uint32 {
 	if e.locator.on {
 		e.locator.addAdded(t, start, end, shown)
+		return append(dst, t.id)
 	}
 	return append(dst, (t.id|startsWord)&e.keep)
 }

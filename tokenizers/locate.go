@@ -29,26 +29,27 @@ func (e *Encoder) AppendTokens(dst *Tokens, text []byte, unit OffsetUnit) error 
 		return fmt.Errorf("encode a text of %d bytes with offsets: cut it, since at most %d bytes are encoded at once", len(text), math.MaxInt32)
 	}
 	first := len(dst.IDs)
+	l := &e.locator
+	l.trims, l.trimmed = len(e.tokenizer.trims) > 0, l.trimmed[:0]
 	e.locate(dst, text, true)
-	ids, offsets := dst.IDs[first:], dst.Offsets[e.locator.first:]
-	e.tokenizer.trimSpans(offsets, ids, e.locator.shown, text)
+	offsets := dst.Offsets[l.first:]
+	if l.trims {
+		e.tokenizer.trimSpans(offsets, dst.IDs[first:], l, text)
+		l.trims = false
+	}
 	if unit == CodePoints {
-		e.locator.points.count(offsets, text)
+		l.points.count(offsets, text)
 	}
 	return nil
 }
 
 // locate appends the tokens of a text with the bytes that they come from, before any post-processor.
 func (e *Encoder) locate(dst *Tokens, text []byte, specialIsText bool) {
-	first := len(dst.IDs)
 	l := &e.locator
 	l.on, l.first, l.next, l.shown = true, len(dst.Offsets), 0, l.shown[:0]
 	l.spans, l.words = dst.Offsets, dst.Words
 	e.keep = ^uint32(0)
 	dst.IDs = e.encode(dst.IDs, text, specialIsText)
-	for i := first; i < len(dst.IDs); i++ {
-		dst.IDs[i] &^= startsWord
-	}
 	dst.Offsets, dst.Words = l.spans, l.words
 	l.on, l.spans, l.words = false, nil, nil
 }
@@ -68,6 +69,10 @@ type locator struct {
 	words []uint32    // which word the token is of
 	first int         // of the spans that belong to this text
 	next  uint32      // number of the next word
+
+	trims   bool     // post-processors trim offsets, and so may who finds them
+	trimmed [][2]int // tokens whose offsets are trimmed, start and end
+
 	shown []shownToken
 	ids   []uint32 // of a piece that is looked at again
 	spare []uint32
@@ -83,7 +88,7 @@ type shownToken struct {
 
 // spanner finds where the tokens of a plan come from.
 type spanner interface {
-	// locate adds to e.locator the spans and the words of ids, with their marks, which the plan made of text; at is where that stands in the input.
+	// locate adds to e.locator the spans and the words of ids, whose marks it takes off, which the plan made of text; at is where that stands in the input.
 	locate(e *Encoder, text []byte, at int, ids []uint32)
 }
 
@@ -115,30 +120,20 @@ func (l *locator) addAdded(t *addedToken, start, end int, shown []byte) {
 	l.next++
 }
 
-// addWords counts the words of marked ids, whose spans are there.
-func (l *locator) addWords(ids []uint32) {
-	word := l.next - 1
-	for _, id := range ids {
-		word += id >> 31
-		l.words = append(l.words, word)
-	}
-	l.next = word + 1
-}
-
-// locateWords appends the marked ids of words that the parts have made, and where they come from.
+// locateWords appends the ids of words that the parts have made, and where they come from.
 func (e *Encoder) locateWords(dst []uint32, words []word) []uint32 {
 	l := &e.locator
 	u, _ := e.tokenizer.model.(*unigram)
 	for _, w := range words {
 		if w.added != nil {
-			dst = append(dst, w.added.id|startsWord)
+			dst = append(dst, w.added.id)
 			from := w.origin(0, len(w.bytes))
 			l.addAdded(w.added, int(from.start), int(from.end), w.bytes)
 			continue
 		}
 		e.tokens = e.tokenizer.model.tokenize(e.tokens[:0], w.bytes, &e.merger)
-		dst = appendWord(dst, e.tokens)
 		for _, k := range e.tokens {
+			dst = append(dst, k.id)
 			if u != nil && k.id == u.unknown {
 				l.shown = append(l.shown, shownToken{len(l.spans) - l.first, string(w.bytes[k.start:k.end])})
 			}

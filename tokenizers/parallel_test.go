@@ -62,6 +62,9 @@ func TestCuts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for i, text := range texts {
+				if raceEnabled && (i+len(name))%6 != 0 {
+					continue
+				}
 				checkCuts(t, name, tok, []byte(text), 1+i*7%50)
 				if t.Failed() {
 					return

@@ -250,9 +250,13 @@ func (t *training) countAlone(sources []*wordSource, texts iter.Seq2[[]byte, err
 		if err != nil {
 			return t.inText(err)
 		}
-		t.read(text, int64(s.inMemory()))
+		if err := t.read(text, int64(s.inMemory())); err != nil {
+			return err
+		}
 	}
-	t.o.Progress(t.progress)
+	if err := t.o.Progress(t.progress); err != nil {
+		return err
+	}
 	return s.finish()
 }
 
@@ -269,14 +273,15 @@ func (s *wordSource) inMemory() int {
 }
 
 // read notes a text.
-func (t *training) read(text []byte, words int64) {
+func (t *training) read(text []byte, words int64) error {
 	p := &t.progress
 	p.Texts++
 	p.Bytes += int64(len(text))
 	p.Words = words
 	if p.Texts%progressTexts == 0 {
-		t.o.Progress(*p)
+		return t.o.Progress(*p)
 	}
+	return nil
 }
 
 // textBatch is texts one after another.
@@ -326,23 +331,26 @@ func (t *training) countTogether(sources []*wordSource, texts iter.Seq2[[]byte, 
 	}
 	var err error
 	for text, textErr := range texts {
-		if textErr != nil || failed.Load() {
+		if textErr != nil {
+			err = t.inText(textErr)
+		}
+		if err != nil || failed.Load() {
 			failed.Store(true)
-			err = textErr
 			break
 		}
 		batch.bytes = append(batch.bytes, text...)
 		if batch.ends = append(batch.ends, len(batch.bytes)); len(batch.bytes) >= trainBatchBytes {
 			send()
 		}
-		t.read(text, words.Load())
+		err = t.read(text, words.Load())
 	}
+	failed.CompareAndSwap(false, err != nil)
 	send()
 	close(full)
 	all.Wait()
-	if err != nil {
-		err = t.inText(err)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
 	}
-	t.o.Progress(t.progress)
-	return errors.Join(append(errs, err)...)
+	t.progress.Words = words.Load()
+	return t.o.Progress(t.progress)
 }

@@ -288,6 +288,16 @@ func (c *Cache) Find(piece []byte) (ids []uint32, place Place, ok bool) {
 	return nil, p, false
 }
 
+// Holds tells whether the cache holds a piece.
+func (c *Cache) Holds(p Place, piece []byte) bool {
+	if p.high >= middleMark {
+		_, ok := c.findMore(&p, piece)
+		return ok
+	}
+	line := &c.short[p.line]
+	return line[0].low == p.low && line[0].high == p.high || line[1].low == p.low && line[1].high == p.high
+}
+
 // findMore returns the ids of a piece that is not short.
 func (c *Cache) findMore(p *Place, piece []byte) ([]uint32, bool) {
 	if p.high < longMark {
