@@ -217,7 +217,7 @@ func TestTrainSpills(t *testing.T) {
 	var texts []string
 	for range 300 {
 		var text strings.Builder
-		for range 200 {
+		for range 60 {
 			text.WriteString(" " + strconv.FormatInt(rng.Int64N(1<<40), 36))
 		}
 		texts = append(texts, text.String())

@@ -163,7 +163,7 @@ func TestLongWordsArePartedBetweenCharacters(t *testing.T) {
 func TestCount(t *testing.T) {
 	check(t, nil)
 	check(t, [][]byte{[]byte("a")})
-	check(t, words(1, 60000))
+	check(t, words(1, 25000))
 }
 
 // More runs than are merged at once are merged in several steps.
