@@ -19,9 +19,9 @@
 // A tokenizer is a struct of such parts, one job each and one file each: a new component is a new file and a line in the tables of tokenizer.go.
 // Each part keeps, for every byte it passes on, the bytes of the input that it stands for: these become the offsets.
 //
-// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
-// [bertPlan]; with [metaspacePlan] the parts see only pieces that are new. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
-// Tests hold the plans equal to the parts.
+// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE], [bertPlan],
+// [metaspacePlan] for T5, XLM-R, ALBERT and the like, [spacedBPE] for Llama 2, Mistral and Gemma. A plan cuts the document into pieces whose ids don't
+// depend on their neighbours, and looks these up in a cache of words. Tests hold the plans equal to the parts.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
 // # What is exact

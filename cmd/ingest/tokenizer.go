@@ -25,8 +25,7 @@ func newTokenizer(s streams) *cobra.Command {
   ingest tokenizer compare old.json new.json texts.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error { return wantCommand(s, cmd, args) },
 	}
-	cmd.AddCommand(newEncode(s), newDecode(s), newInfo(s), newTrain(s))
-	cmd.AddCommand(newConvert(s), newCompare(s))
+	cmd.AddCommand(newEncode(s), newDecode(s), newInfo(s), newTrain(s), newConvert(s), newCompare(s))
 	return cmd
 }
 
