@@ -72,8 +72,8 @@ type TrainProgress struct {
 // Train makes a tokenizer from texts; each is a document, whose words don't go on in the next. The tokenizer is a function of the options and the
 // multiset of words, whatever the order of the texts, the number of workers and the memory. The first error of texts is returned.
 //
-// Memory follows the number of distinct words: MemoryBytes bounds what counting takes; learning takes some 30 bytes for each character of a distinct word, and
-// Unigram some 60. A word of more than a megabyte is taken as several.
+// Memory follows the number of distinct words: MemoryBytes bounds what counting takes; learning takes up to some 60 bytes for each character of a distinct word, and
+// Unigram some 100. A word of more than a megabyte is taken as several.
 //
 // BPE merges, and vocabularies of WordLevel, equal the reference's on the same texts. WordPiece, and BPE with a suffix, break ties between pairs of
 // equal count by the order in which the reference's hash table happened to give characters their ids; here ids follow the code points. Unigram of the
