@@ -65,12 +65,9 @@ TEXT ·classify2(SB), NOSPLIT, $0-24
 	MOVQ ascii+0(FP), SI
 	MOVQ block+8(FP), DI
 	MOVQ m+16(FP), DX
-	MOVL $0x70, AX
-	MOVQ AX, X2
-	VPBROADCASTB X2, Y2
-	MOVL $0x10, AX
-	MOVQ AX, X6
-	VPBROADCASTB X6, Y6
+	VPBROADCASTB places<>+0x10(SB), Y6
+	VPSLLW $3, Y6, Y2
+	VPSUBB Y6, Y2, Y2           // 0x70
 	MOVQ $2, CX
 half:
 	VMOVDQU (DI), Y0
