@@ -3,13 +3,16 @@ SHELL := /bin/bash
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@latest
 
-.PHONY: build quickstart test soak bench conformance lint vuln fuzz clean
+.PHONY: build quickstart transfer test soak bench bench-tokenizers conformance lint vuln fuzz clean
 
 build: ## both commands into bin/
 	go build -o bin/ ./cmd/ingest ./cmd/train
 
 quickstart: ## real text to shards to two small models, in two minutes
 	go run ./internal/quickstart
+
+transfer: ## what pretraining is worth, in tables and pictures; takes hours on two cores
+	go run ./internal/transfer
 
 test: ## everything that proves the project right, in minutes
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
@@ -23,6 +26,9 @@ bench: ## pipeline cost per record, JSONL.zst to shards beside zstd, loader samp
 	go test -run '^$$' -bench . -benchtime 2s ./pipeline ./datasets/loader
 	go test -run '^$$' -bench Ingest -benchtime 5x ./internal/endtoend
 
+bench-tokenizers: ## tokenizers beside Hugging Face, gigatoken, tiktoken and others, in one run; ARGS=--quick shows that it works
+	./bench/tokenizers/run $(ARGS)
+
 conformance: ## holds ids, files and models against the Python packages that define them
 	./conformance/run $(AREAS)
 
@@ -35,7 +41,7 @@ vuln: ## known vulnerabilities in what we call; needs the vulnerability database
 fuzz: ## every fuzz target for FUZZTIME each
 	@for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} $$pkg || exit 1; \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} -fuzzminimizetime 200x $$pkg || exit 1; \
 	  done; \
 	done
 

@@ -182,9 +182,15 @@ type Minibatch struct {
 	Segments  []uint8  // token type ids of BERT; nil if all are 0
 	CuSeqlens []int32  // borders that attention does not cross: 0, …, len(IDs), ascending
 	Targets   []int32  // class of each sequence, for models that classify; IgnoreLabel takes no part in the loss; nil for other models
+
+	// For models with other heads; nil and 0 elsewhere.
+	Spans   [][2]int32 // question answering: first and last token of the answer of each sequence, as indices of IDs; NoSpan takes no part in the loss
+	Values  []float32  // regression and similarity: the number to predict for each sequence, or pair of them; NaN takes no part in the loss
+	Choices int        // multiple choice: sequences of an example, whose Targets entry says which of them is right
 }
 
-// LabelCount is the number of terms of the loss: the labels and targets that are not IgnoreLabel.
+// LabelCount is the number of terms of the loss: the labels and targets that are not IgnoreLabel, spans that are not NoSpan, and values that are
+// not NaN. A span is one term: the mean of what its start and its end cost.
 func (b *Minibatch) LabelCount() int64 {
 	var n int64
 	for _, labels := range [][]int32{b.Labels, b.Targets} {
@@ -194,8 +200,21 @@ func (b *Minibatch) LabelCount() int64 {
 			}
 		}
 	}
+	for _, span := range b.Spans {
+		if span != NoSpan {
+			n++
+		}
+	}
+	for _, v := range b.Values {
+		if v == v {
+			n++
+		}
+	}
 	return n
 }
+
+// NoSpan marks sequences without an answer to learn from.
+var NoSpan = [2]int32{IgnoreLabel, IgnoreLabel}
 
 // IgnoreLabel marks positions without a target, as in PyTorch's cross_entropy.
 const IgnoreLabel = -100

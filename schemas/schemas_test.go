@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ func TestLabelCount(t *testing.T) {
 		{Targets: []int32{3, IgnoreLabel}},
 		{Labels: []int32{IgnoreLabel, 0, 7}},
 		{Labels: []int32{0, 1}, Targets: []int32{IgnoreLabel, 2}},
+		{Spans: [][2]int32{{0, 0}, NoSpan, {1, 4}}, Values: []float32{0, float32(math.NaN()), -1}},
 	} {
 		if got := b.LabelCount(); got != int64(want) {
 			t.Errorf("%+v has %d labels, want %d", b, got, want)

@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -23,14 +24,16 @@ type addedToken struct {
 
 // addedTokens are sought in two passes, first those that stand for themselves in the raw text, then the others in normalized text.
 type addedTokens struct {
-	byID       map[uint32]*addedToken
-	byContent  map[string]*addedToken
-	special    map[string]bool
-	raw        *trie // values are ids
-	normal     *trie
-	rawFirst   [256]bool // bytes that an entry of raw begins with
-	normFirst  [256]bool
-	plainCount int // tokens that are not special
+	byID      map[uint32]*addedToken
+	byContent map[string]*addedToken
+	special   map[string]bool
+	raw       *addedSearch
+	normal    *addedSearch
+	signs     addedSigns // of the tokens sought in normalized text
+	plain     addedSigns // of those that are not special
+
+	reaches    bool // a token sought in normalized text may have a part on each side of a cut, or depend on the other side
+	inReplaced bool // a token has a U+FFFD, and so may be found where the raw text is ill-formed
 }
 
 func readAddedTokens(data []byte) ([]*addedToken, error) {
@@ -68,7 +71,7 @@ func readAddedTokens(data []byte) ([]*addedToken, error) {
 func newAddedTokens(tokens []*addedToken, m model, n normalizer) (*addedTokens, error) {
 	a := &addedTokens{
 		byID: map[uint32]*addedToken{}, byContent: map[string]*addedToken{}, special: map[string]bool{},
-		raw: newTrie(), normal: newTrie(),
+		raw: newAddedSearch(), normal: newAddedSearch(),
 	}
 	next := uint32(m.entries())
 	for i, t := range tokens {
@@ -96,6 +99,10 @@ func newAddedTokens(tokens []*addedToken, m model, n normalizer) (*addedTokens, 
 			return nil, atIndex(i, err)
 		}
 	}
+	a.raw.link()
+	a.normal.link()
+	a.reaches = a.reachOverCuts(n)
+	a.signs, a.plain = a.signsOf(n, false), a.signsOf(n, true)
 	return a, nil
 }
 
@@ -107,71 +114,19 @@ func (a *addedTokens) add(t *addedToken, n normalizer) error {
 	a.byID[t.id], a.byContent[t.content] = t, t
 	if t.special {
 		a.special[t.content] = true
-	} else {
-		a.plainCount++
 	}
-	into, first := a.raw, &a.rawFirst
+	a.inReplaced = a.inReplaced || strings.Contains(t.normal, replacement)
+	into := a.raw
 	if t.normalized {
-		into, first = a.normal, &a.normFirst
+		into = a.normal
 	}
 	if t.normal == "" {
 		return inField("content", errors.New("is nothing once it is normalized"))
 	}
-	node := into.path(trieRoot, t.normal)
-	if into.value[node] != noID {
+	if !into.add(t.normal, t.id, t.special) {
 		return inField("content", fmt.Errorf("%q is the same as another token once it is normalized", t.content))
 	}
-	into.value[node] = t.id
-	first[t.normal[0]] = true
 	return nil
-}
-
-// found is an added token in a text; token is nil for the text between two of them.
-type found struct {
-	token      *addedToken
-	start, end int
-}
-
-// find cuts text at the tokens that trie holds, the leftmost first and the longest of these. With specialIsText, special tokens are passed over.
-func (a *addedTokens) find(text []byte, normal, specialIsText bool) []found {
-	tokens, first := a.raw, &a.rawFirst
-	if normal {
-		tokens, first = a.normal, &a.normFirst
-	}
-	var parts []found
-	done := 0
-	for i := 0; i < len(text); {
-		if !first[text[i]] {
-			i++
-			continue
-		}
-		id, n := tokens.longest(trieRoot, text[i:])
-		if n == 0 {
-			i++
-			continue
-		}
-		start, end := i, i+n
-		i = end
-		t := a.byID[id]
-		if t.special && specialIsText || t.singleWord && (wordBefore(text[:start]) || wordAfter(text[end:])) {
-			continue
-		}
-		if t.lstrip {
-			start = max(done, start-spaceBefore(text[min(done, start):start]))
-		}
-		if t.rstrip {
-			end += spaceAfter(text[end:])
-		}
-		if done < start {
-			parts = append(parts, found{nil, done, start})
-		}
-		parts = append(parts, found{t, start, end})
-		done = end
-	}
-	if done != len(text) {
-		parts = append(parts, found{nil, done, len(text)})
-	}
-	return parts
 }
 
 func wordBefore(b []byte) bool {

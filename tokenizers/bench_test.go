@@ -51,14 +51,19 @@ func BenchmarkAppendIDs(b *testing.B) {
 
 // go test ./tokenizers -run '^$' -bench Load
 func BenchmarkLoad(b *testing.B) {
-	data, err := os.ReadFile(realdata.Path(b, "tokenizers/gpt2/tokenizer.json"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		if _, err := Load(data); err != nil {
-			b.Fatal(err)
-		}
+	for _, name := range []string{"gpt2", "llama-3-8b-instruct", "bert-base-uncased", "t5-base"} {
+		b.Run("tokenizer="+name, func(b *testing.B) {
+			data, err := os.ReadFile(realdata.Path(b, "tokenizers/"+name+"/tokenizer.json"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Load(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

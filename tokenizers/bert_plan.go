@@ -3,6 +3,8 @@ package tokenizers
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 )
 
 // bertPlan is the plan for BERT: the document is cut, before it is normalized, into pieces that are normalized and split alike wherever they stand,
@@ -11,7 +13,11 @@ type bertPlan struct {
 	norm  *bertNormalizer
 	model *wordPiece
 	class *classTable
-	ascii [256]pieceKind
+	words *symbolTrie // nil: every piece takes the long way
+	fold  *foldTable
+	ascii *scan.PieceTable
+
+	letters letterSymbols
 }
 
 // pieceKind says how a character cuts a document into pieces.
@@ -21,15 +27,20 @@ const (
 	pieceInner pieceKind = iota // goes into a piece with its neighbours
 	pieceSpace                  // between pieces, and nothing comes of it
 	pieceAlone                  // a piece by itself
-	pieceWide                   // not ASCII
 )
 
+// newBertPlan takes no model for cutting alone, as training does.
 func newBertPlan(norm *bertNormalizer, model *wordPiece) *bertPlan {
 	p := &bertPlan{norm: norm, model: model, class: charClasses()}
-	for b := range 256 {
-		p.ascii[b] = pieceWide
-		if b < utf8.RuneSelf {
-			p.ascii[b] = p.kind(rune(b))
+	if model != nil {
+		p.words = newSymbolTrie(model)
+	}
+	p.fold = newFoldTable(p)
+	p.ascii = p.fold.newPieceTable()
+	for c := range p.letters {
+		p.letters[c] = noLetter
+		if entry := p.fold.of(rune(c)); c < utf8.RuneSelf && entry.kind() == foldOne {
+			p.letters[c] = entry.value()
 		}
 	}
 	return p
@@ -54,52 +65,72 @@ func (p *bertPlan) kind(r rune) pieceKind {
 
 func (p *bertPlan) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 	b := &e.batch
-	for at := 0; at < len(text); {
-		count := 0
-		for at < len(text) && count < maxPieces {
-			skip, n := p.piece(text[at:])
-			at += skip
-			if n > 0 {
-				b.starts[count], b.ends[count] = uint32(at), uint32(at+n)
-				at += n
-				count++
-			}
+	c := bertCutter{plan: p, text: text, cuts: scan.PieceCuts{Starts: b.starts[:maxPieces], Ends: b.ends[:maxPieces]}}
+	cuts := &c.cuts
+	for c.at < len(text) {
+		run := c.fill()
+		if c.at >= len(text) {
+			cuts.Close(len(text))
 		}
-		dst = e.appendPieces(p, dst, text, b.starts[:count], b.ends[:count])
+		dst = e.appendPieces(p, dst, text, b.starts[:cuts.EndCount], b.ends[:cuts.EndCount])
+		if cuts.Next(); run {
+			dst = c.appendRun(dst, startsWord&e.keep)
+		}
 	}
 	return dst
 }
 
 // piece returns the length of the white space that text begins with, and of the piece behind it.
 func (p *bertPlan) piece(text []byte) (skip, n int) {
-	kind, size := pieceSpace, 0
-	for {
-		if kind, size = p.at(text[skip:]); kind != pieceSpace {
-			break
+	for skip < len(text) {
+		entry, n := p.fold.at(text[skip:])
+		switch {
+		case entry.inPiece():
+			return skip, n + p.inner(text[skip+n:])
+		case entry.kind() != foldSpace:
+			return skip, n
 		}
-		if skip += size; skip == len(text) {
-			return skip, 0
-		}
+		skip += n
 	}
-	n = size
-	for kind == pieceInner && skip+n < len(text) {
-		if kind, size = p.at(text[skip+n:]); kind == pieceInner {
-			n += size
-		}
-	}
-	return skip, n
+	return skip, 0
 }
 
-// at returns the kind and the length of the first character.
-func (p *bertPlan) at(text []byte) (pieceKind, int) {
-	if kind := p.ascii[text[0]]; kind != pieceWide {
-		return kind, 1
+// inner returns the length of what goes into one piece at the beginning of text.
+func (p *bertPlan) inner(text []byte) int {
+	n := 0
+	for n < len(text) {
+		entry, size := p.fold.at(text[n:])
+		if !entry.inPiece() {
+			break
+		}
+		n += size
 	}
-	r, size := utf8.DecodeRune(text)
-	return p.kind(r), size
+	return n
 }
 
 func (p *bertPlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if p.words == nil {
+		return p.missSlow(e, dst, piece)
+	}
+	if ids, ok := p.words.appendASCII(dst, piece, &p.letters); ok {
+		return ids
+	}
+	if entry, n := p.fold.at(piece); n == len(piece) && entry.kind() == foldAlone {
+		return append(dst, entry.value()|startsWord)
+	}
+	word, one := p.fold.appendSymbols(e.runes[:0], piece, p.words.maxChars)
+	e.runes = word
+	switch {
+	case !one:
+		return p.missSlow(e, dst, piece)
+	case len(word) == 0:
+		return dst
+	}
+	return p.words.appendWord(dst, word)
+}
+
+// missSlow is miss for any piece, step by step.
+func (p *bertPlan) missSlow(e *Encoder, dst []uint32, piece []byte) []uint32 {
 	p.eachWord(e, piece, func(word []byte) {
 		e.tokens = p.model.tokenize(e.tokens[:0], word, nil)
 		dst = appendWord(dst, e.tokens)

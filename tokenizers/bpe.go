@@ -3,7 +3,6 @@ package tokenizers
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -13,7 +12,8 @@ type bpe struct {
 	merges       pairTable
 	unknown      uint32       // noID where unknown characters are dropped
 	fuseUnknown  bool         // a run of unknown characters is one token
-	ignoreMerges bool         // a word of the vocabulary is taken whole
+	ignoreMerges bool         // a word of the vocabulary is taken whole, unless merges are dropped
+	dropout      float64      // the rate at which merges are dropped where that is asked for
 	prefix       string       // of characters that don't begin a word
 	suffix       string       // of the character that ends a word
 	byteTokens   *[256]uint32 // tokens such as <0x0A>, for characters the vocabulary lacks; nil where these are not used
@@ -25,12 +25,7 @@ func loadBPE(f *fields) (model, error) {
 	unknown := f.str("unk_token", false)
 	b.fuseUnknown = f.boolean("fuse_unk", false)
 	b.ignoreMerges = f.boolean("ignore_merges", false)
-	f.get("dropout", false, func(r *jsonReader) error {
-		if s, err := r.number(); err != nil || strings.Trim(s, "-0.") != "" {
-			return errors.New("merge dropout is not supported: set it to null")
-		}
-		return nil
-	})
+	b.dropout = readDropout(f)
 	b.prefix = f.str("continuing_subword_prefix", false)
 	b.suffix = f.str("end_of_word_suffix", false)
 	byteFallback := f.boolean("byte_fallback", false)
@@ -68,59 +63,6 @@ func (b *bpe) readByteTokens() *[256]uint32 {
 	return &ids
 }
 
-// readMerges reads pairs in order of rank, written "a b" or ["a", "b"]; the pair becomes "ab" without the prefix of b. Of a pair given twice the
-// later rank holds, as in the reference.
-func (b *bpe) readMerges(r *jsonReader) error {
-	b.merges = newPairTable()
-	return r.array(func(i int) error {
-		left, right, err := readPair(r)
-		if err != nil {
-			return err
-		}
-		if !strings.HasPrefix(right, b.prefix) {
-			return fmt.Errorf("%q does not begin with continuing_subword_prefix %q", right, b.prefix)
-		}
-		var ids [3]uint32
-		for k, token := range []string{left, right, left + right[len(b.prefix):]} {
-			id, ok := b.tokenID(token)
-			if !ok {
-				return fmt.Errorf("%q is not in vocab", token)
-			}
-			ids[k] = id
-		}
-		b.merges.set(ids[0], ids[1], merge{uint32(i), ids[2]})
-		return nil
-	})
-}
-
-func readPair(r *jsonReader) (left, right string, err error) {
-	if r.next() == '"' {
-		both, err := r.str()
-		left, right, ok := strings.Cut(both, " ")
-		if err == nil && (!ok || strings.Contains(right, " ")) {
-			err = fmt.Errorf("%q is not two tokens with a space between them", both)
-		}
-		return left, right, err
-	}
-	n := 0
-	err = r.array(func(i int) (err error) {
-		n++
-		switch i {
-		case 0:
-			left, err = r.str()
-		case 1:
-			right, err = r.str()
-		default:
-			err = errors.New("a merge has two tokens")
-		}
-		return err
-	})
-	if err == nil && n != 2 {
-		err = errors.New("a merge has two tokens")
-	}
-	return left, right, err
-}
-
 // hasAlphabet tells whether every byte has a token.
 func (b *bpe) hasAlphabet() bool {
 	for _, c := range byteChars {
@@ -134,8 +76,8 @@ func (b *bpe) hasAlphabet() bool {
 func (b *bpe) name() string { return "BPE" }
 
 func (b *bpe) tokenize(dst []token, word []byte, m *merger) []token {
-	if b.ignoreMerges {
-		if id, ok := b.ids[string(word)]; ok {
+	if b.ignoreMerges && m.dropper == nil {
+		if id, ok := b.find(word); ok {
 			return append(dst, token{id, 0, int32(len(word))})
 		}
 	}
@@ -190,7 +132,7 @@ func (b *bpe) addCharacters(word []byte, m *merger) {
 func (b *bpe) characterID(word []byte, start, end int) (uint32, bool) {
 	prefixed, suffixed := start > 0 && b.prefix != "", end == len(word) && b.suffix != ""
 	if !prefixed && !suffixed {
-		id, ok := b.ids[string(word[start:end])]
+		id, ok := b.find(word[start:end])
 		return id, ok
 	}
 	var room [64]byte
@@ -202,7 +144,7 @@ func (b *bpe) characterID(word []byte, start, end int) (uint32, bool) {
 	if suffixed {
 		token = append(token, b.suffix...)
 	}
-	id, ok := b.ids[string(token)]
+	id, ok := b.find(token)
 	return id, ok
 }
 
@@ -233,13 +175,22 @@ type pairSlot struct {
 	merge
 }
 
-func newPairTable() pairTable {
-	const bits = 10
+// newPairTable makes room for about as many pairs.
+func newPairTable(pairs int) pairTable {
+	bits := 10
+	for pairs > 1<<bits/2 {
+		bits++
+	}
 	return pairTable{slots: make([]pairSlot, 1<<bits), shift: 64 - bits}
 }
 
+func pairKey(left, right uint32) uint64 { return 1 + uint64(left)<<32 + uint64(right) }
+
+// home returns where a key is, if no other has taken its place.
+func (t *pairTable) home(key uint64) int { return int(key * 0x9E3779B97F4A7C15 >> t.shift) }
+
 func (t *pairTable) slot(key uint64) *pairSlot {
-	i := int(key * 0x9E3779B97F4A7C15 >> t.shift)
+	i := t.home(key)
 	for t.slots[i].key != key && t.slots[i].key != 0 {
 		i = (i + 1) & (len(t.slots) - 1)
 	}
@@ -247,7 +198,7 @@ func (t *pairTable) slot(key uint64) *pairSlot {
 }
 
 func (t *pairTable) set(left, right uint32, m merge) {
-	key := 1 + uint64(left)<<32 + uint64(right)
+	key := pairKey(left, right)
 	s := t.slot(key)
 	if s.key == 0 {
 		t.used++
@@ -265,7 +216,7 @@ func (t *pairTable) set(left, right uint32, m merge) {
 }
 
 func (t *pairTable) get(left, right uint32) (merge, bool) {
-	s := t.slot(1 + uint64(left)<<32 + uint64(right))
+	s := t.slot(pairKey(left, right))
 	return s.merge, s.key != 0
 }
 
@@ -274,8 +225,9 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	paths   []path     // of Unigram
-	ahead   aheadWords // of byteBPE
+	ahead   aheadWords // of byteBPE and spacedBPE
+	lattice lattice    // of Unigram
+	dropper *dropper   // nil: all merges are done
 }
 
 // symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.
@@ -301,11 +253,17 @@ func (m *merger) add(id uint32, length int32) {
 
 func (m *merger) mergeAll(merges *pairTable) {
 	m.heap = m.heap[:0]
+	if m.dropper != nil {
+		m.dropper.skipped = m.dropper.skipped[:0]
+	}
 	for i := range max(0, len(m.symbols)-1) {
 		m.consider(int32(i), merges)
 	}
 	for len(m.heap) > 0 {
 		top := m.pop()
+		if m.dropper != nil && m.dropper.passesOver(top, m) {
+			continue
+		}
 		place := int32(uint32(top.order))
 		left := &m.symbols[place]
 		if left.length == 0 || left.next < 0 {

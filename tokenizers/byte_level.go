@@ -69,6 +69,13 @@ func (b *byteLevel) split(dst []text, t text) []text {
 	return dst
 }
 
+// byteLevelNormalizer shows the bytes of the text as characters before it is cut.
+type byteLevelNormalizer struct{}
+
+func loadByteLevelNormalizer(f *fields) (normalizer, error) { return byteLevelNormalizer{}, f.err }
+
+func (byteLevelNormalizer) normalize(t text) text { return visible(t) }
+
 // visible returns the text with its bytes shown as characters.
 func visible(t text) text {
 	out := text{make([]byte, 0, len(t.bytes)*5/4), make([]span, 0, len(t.bytes)*5/4)}
@@ -86,15 +93,17 @@ type byteLevelDecoder struct{}
 func loadByteLevelDecoder(*fields) (decoder, error) { return byteLevelDecoder{}, nil }
 
 func (byteLevelDecoder) decode(tokens []string) []string {
-	var all []byte
-	for _, token := range tokens {
-		if b, ok := shownBytes(token); ok {
-			all = append(all, b...)
-		} else {
-			all = append(all, token...)
-		}
+	return []string{strings.Join(decodePieces(shownDecoder{}, tokens), "")}
+}
+
+// shownDecoder is byteLevelDecoder without the end, which makes all pieces one.
+type shownDecoder struct{}
+
+func (shownDecoder) piece(token string, _, _ bool) string {
+	if b, ok := shownBytes(token); ok {
+		return string(b)
 	}
-	return []string{string(all)}
+	return token
 }
 
 // shownBytes returns the bytes that a token shows.

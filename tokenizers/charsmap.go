@@ -15,7 +15,7 @@ type charsmap struct {
 	units   []uint32
 	strings []byte
 	longest int                 // bytes of the longest string
-	ascii   [utf8.RuneSelf]bool // the character is not in the table
+	ascii   [utf8.RuneSelf]bool // the character is a cluster that is not in the table, or one of two
 }
 
 // The parts of a unit of the double array.
@@ -67,6 +67,9 @@ func newCharsmap(data []byte) (*charsmap, error) {
 	for b := range c.ascii {
 		_, ok := c.lookUp([]byte{byte(b)})
 		c.ascii[b] = !ok
+	}
+	if _, ok := c.lookUp([]byte("\r\n")); ok { // the only ASCII cluster of two characters
+		c.ascii['\r'] = false
 	}
 	return c, nil
 }

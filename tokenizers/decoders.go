@@ -1,6 +1,7 @@
 package tokenizers
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -11,7 +12,11 @@ type decoderSequence []decoder
 
 func loadDecoderSequence(f *fields) (decoder, error) {
 	parts, err := readParts(f, "decoders", loadDecoder)
-	return decoderSequence(parts), err
+	s := decoderSequence(parts)
+	if err == nil {
+		err = checkGrowth("decoders", decoderGrowth(s))
+	}
+	return s, err
 }
 
 func loadDecoder(r *jsonReader) (decoder, error) { return loadPart(r, decoders) }
@@ -22,8 +27,6 @@ func (s decoderSequence) decode(tokens []string) []string {
 	}
 	return tokens
 }
-
-func loadReplaceDecoder(f *fields) (decoder, error) { return readReplace(f) }
 
 // fuse makes all tokens one.
 type fuse struct{}
@@ -88,25 +91,25 @@ func loadStripDecoder(f *fields) (decoder, error) {
 	return &stripDecoder{f.char("content"), int(f.count("start", true, limit)), int(f.count("stop", true, limit))}, f.err
 }
 
-func (d *stripDecoder) decode(tokens []string) []string {
-	for i, token := range tokens {
-		for range d.start {
-			rest, ok := strings.CutPrefix(token, d.char)
-			if !ok {
-				break
-			}
-			token = rest
+func (d *stripDecoder) decode(tokens []string) []string { return decodePieces(d, tokens) }
+
+func (d *stripDecoder) piece(token string, _, _ bool) string { return string(d.strip([]byte(token))) }
+
+// strip returns what is left of text.
+func (d *stripDecoder) strip(text []byte) []byte {
+	for range d.start {
+		if !bytes.HasPrefix(text, []byte(d.char)) {
+			break
 		}
-		for range d.stop {
-			rest, ok := strings.CutSuffix(token, d.char)
-			if !ok {
-				break
-			}
-			token = rest
-		}
-		tokens[i] = token
+		text = text[len(d.char):]
 	}
-	return tokens
+	for range d.stop {
+		if !bytes.HasSuffix(text, []byte(d.char)) {
+			break
+		}
+		text = text[:len(text)-len(d.char)]
+	}
+	return text
 }
 
 // bpeDecoder makes the suffix that ends words a space, and nothing in the last token.
@@ -114,15 +117,14 @@ type bpeDecoder struct{ suffix string }
 
 func loadBPEDecoder(f *fields) (decoder, error) { return &bpeDecoder{f.str("suffix", true)}, f.err }
 
-func (d *bpeDecoder) decode(tokens []string) []string {
-	for i, token := range tokens {
-		space := " "
-		if i == len(tokens)-1 {
-			space = ""
-		}
-		tokens[i] = strings.ReplaceAll(token, d.suffix, space)
+func (d *bpeDecoder) decode(tokens []string) []string { return decodePieces(d, tokens) }
+
+func (d *bpeDecoder) piece(token string, _, last bool) string {
+	space := " "
+	if last {
+		space = ""
 	}
-	return tokens
+	return strings.ReplaceAll(token, d.suffix, space)
 }
 
 // ctc decodes what connectionist temporal classification gives for each step of time (Graves et al. 2006): a repeated token counts once, and padding is nothing.

@@ -7,6 +7,8 @@
 //   - [Tokenizer.Encode] gives everything about one text: ids, tokens, offsets, type ids, word ids, special tokens.
 //   - [Tokenizer.NewEncoder] gives one goroutine an [Encoder] with its own bounded cache. [Encoder.AppendIDs] turns documents into ids as fast as this
 //     package can, without allocating; [Encoder.AppendWords] also reports where words begin.
+//   - [EncodeOptions] hold truncation, with what was cut off as windows, padding and merge dropout; [Padding.Apply] pads a batch.
+//   - [Tokenizer.EncodeWords] takes a text that is cut into words already.
 //   - [Tokenizer.Decode] gives the text of ids.
 //
 // # How a text becomes ids
@@ -17,9 +19,9 @@
 // A tokenizer is a struct of such parts, one job each and one file each: a new component is a new file and a line in the tables of tokenizer.go.
 // Each part keeps, for every byte it passes on, the bytes of the input that it stands for: these become the offsets.
 //
-// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
-// [bertPlan]; with [metaspacePlan] the parts see only pieces that are new. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
-// Tests hold the plans equal to the parts.
+// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE], [bertPlan],
+// [metaspacePlan] for T5, XLM-R, ALBERT and the like, [spacedBPE] for Llama 2, Mistral and Gemma. A plan cuts the document into pieces whose ids don't
+// depend on their neighbours, and looks these up in a cache of words. Tests hold the plans equal to the parts.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
 // # What is exact
@@ -32,12 +34,15 @@
 //     ignores unknown settings and renumbers added tokens.
 //   - Text that is not valid UTF-8, which the reference can't be given, is encoded byte by byte by byte-level tokenizers; others see U+FFFD for each
 //     maximal ill-formed part.
-//   - A pattern of Split that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
+//   - A pattern of Split or Replace that needs what the engine here lacks, such as back references, is refused. The engine here takes time in proportion to
 //     the text; that of the reference gives up, and with it the process, on texts that make it try too much.
-//   - Of regular expressions Replace takes plain text, x+ and x{2,}; others are refused.
-//   - A Unigram model without an unknown piece is refused, as are normalizers that could make a text many thousand times as long.
-//   - Truncation and padding of the file are not applied: batches are the caller's.
-//   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
+//   - A Unigram model without an unknown piece is refused, as are components that together could make a text many thousand times as long.
+//   - Truncation, padding and merge dropout of the file are applied where [EncodeOptions] ask for them, dropout with a seed. Settings that can't be met
+//     are errors.
+//   - Every token keeps the number of its text in SequenceIDs. The reference loses it in windows and padding of a tokenizer without post-processor, and
+//     where a post-processor comes after a template. Windows of two texts stand in one flat list, without lists of their own.
+//   - In training counts are 64 bits wide; the reference's overflow at 2^31. Words of more than a megabyte are taken as several, and merged tokens
+//     have fewer than 4,000 characters. A special token is no piece or word a second time. [Train] says where the reference's results vary.
 //
 // # Bounds
 //

@@ -1,6 +1,8 @@
 package tokenizers
 
 import (
+	"math"
+
 	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 	"github.com/shardmill/shardmill/tokenizers/internal/wordcache"
 )
@@ -20,10 +22,16 @@ type Encoder struct {
 	batch     pieceBatch
 	scan      scan.State
 	keep      uint32 // bits of the ids that plans append: all, or all but startsWord
+	raw       addedFinder
+	normal    addedFinder
 	merger    merger
 	tokens    []token
 	bytes     []byte
 	runes     []rune
+	sentence  sentenceScratch
+	symbols   []uint32 // of spacedBPE
+	flat      []byte   // normalized text in which added tokens are sought
+	locator   locator
 }
 
 // NewEncoder returns an encoder whose cache takes up to cacheBytes bytes of memory, all of it at once; less than 4 KiB means no cache. 8 MiB hold
@@ -33,10 +41,10 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 }
 
 // AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
-// may still find it, as the reference does, where it is one of the model's pieces. These are
-// the ids of Encode with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
-// more than a megabyte, which only words of that order need, are not kept; a tokenizer with Metaspace allocates for words that are new; and one
-// with added tokens that are not special, or parts for which there is no plan, takes the long way. A text of more than a gigabyte is encoded in parts of that size.
+// may still find it, as the reference does with encode_special_tokens, where it is one of the model's pieces, such as </s>. Added tokens that are not special are found. These are the ids of Encode
+// with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
+// more than a megabyte, which only words of that order need, are not kept; and a tokenizer with parts for which there is no plan takes the long way. More than a gigabyte between added tokens is encoded in parts of at most that size, cut at
+// spaces where the plan can tell that this changes nothing.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
 	return e.append(dst, text, ^uint32(startsWord))
 }
@@ -56,38 +64,120 @@ func (e *Encoder) AppendWords(dst []uint32, starts []uint64, text []byte) ([]uin
 	return dst, starts
 }
 
+// append appends the ids of a text in which special tokens are text.
 func (e *Encoder) append(dst []uint32, text []byte, keep uint32) []uint32 {
 	e.keep = keep
-	for len(text) > 0 {
-		part := text[:min(len(text), maxTextBytes)]
-		text = text[len(part):]
-		if plan := e.tokenizer.plan; plan != nil {
-			dst = plan.append(e, dst, part)
+	e.locator.on = false
+	dst = e.encode(dst, text, true)
+	e.release()
+	return dst
+}
+
+// encode appends the ids of a text, its added tokens among them.
+func (e *Encoder) encode(dst []uint32, text []byte, specialIsText bool) []uint32 {
+	a := e.tokenizer.added
+	if e.merger.dropper != nil || a.inReplaced && !e.tokenizer.keepsBytes() {
+		return e.appendWords(dst, e.tokenizer.words(string(text), specialIsText))
+	}
+	for _, f := range e.raw.find(a, a.raw, text, specialIsText) {
+		if f.token != nil {
+			dst = e.appendAdded(dst, f.token, text[f.start:f.end], f.start, f.end)
 		} else {
-			start := len(dst)
-			dst = e.appendByParts(dst, part)
-			e.unmark(dst[start:])
-		}
-		if e.scratchBytes() > maxScratchBytes {
-			e.bytes, e.runes, e.tokens, e.merger = nil, nil, nil, merger{}
+			dst = e.appendPart(dst, text[f.start:f.end], f.start, specialIsText)
 		}
 	}
 	return dst
 }
 
-func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + 16*cap(e.merger.paths)
+// appendAdded appends an added token that stands at start to end of the text.
+func (e *Encoder) appendAdded(dst []uint32, t *addedToken, shown []byte, start, end int) []uint32 {
+	if e.locator.on {
+		e.locator.addAdded(t, start, end, shown)
+		return append(dst, t.id)
+	}
+	return append(dst, (t.id|startsWord)&e.keep)
 }
 
-// appendByParts runs the text through the parts one by one. What the model makes of a word depends on the word alone, so the cache serves here too.
-func (e *Encoder) appendByParts(dst []uint32, text []byte) []uint32 {
-	for _, w := range e.tokenizer.words(string(text), true) {
-		if w.added != nil {
-			dst = append(dst, w.added.id|startsWord)
-			continue
-		}
-		dst = e.appendCached(modelPlan{e.tokenizer.model}, dst, w.bytes)
+// appendPart appends the ids of what lies between two added tokens that were found in the raw text; at is where it stands there.
+func (e *Encoder) appendPart(dst []uint32, part []byte, at int, specialIsText bool) []uint32 {
+	t := e.tokenizer
+	if !t.added.normal.wanted(specialIsText) || t.added.absent(part, specialIsText) {
+		return e.appendBetween(dst, part, at)
 	}
+	normalized, ok := e.flatten(t.normalizer, part)
+	if !ok {
+		return e.appendWords(dst, t.partWords(nil, newTextAt(string(part), at, !t.keepsBytes()), specialIsText))
+	}
+	for _, f := range e.normal.find(t.added, t.added.normal, normalized, specialIsText) {
+		if f.token != nil {
+			dst = e.appendAdded(dst, f.token, normalized[f.start:f.end], at+f.start, at+f.end)
+		} else {
+			dst = e.appendBetween(dst, part[f.start:f.end], at+f.start)
+		}
+	}
+	return dst
+}
+
+// appendBetween appends the ids of a text that holds no added token, by the plan where there is one.
+func (e *Encoder) appendBetween(dst []uint32, text []byte, at int) []uint32 {
+	t := e.tokenizer
+	for len(text) > 0 {
+		n := len(text)
+		if n > maxTextBytes {
+			if n = t.lastCut(text, maxTextBytes); n == 0 {
+				n = maxTextBytes
+			}
+		}
+		dst = e.appendStretch(dst, text[:n], at)
+		text, at = text[n:], at+n
+	}
+	return dst
+}
+
+// release forgets buffers that have grown large.
+func (e *Encoder) release() {
+	if e.scratchBytes() > maxScratchBytes {
+		e.bytes, e.runes, e.tokens, e.flat, e.symbols, e.merger, e.sentence = nil, nil, nil, nil, nil, merger{}, sentenceScratch{}
+		e.raw, e.normal = addedFinder{}, addedFinder{}
+	}
+}
+
+func (e *Encoder) appendStretch(dst []uint32, text []byte, at int) []uint32 {
+	t := e.tokenizer
+	if t.plan == nil || at > 0 && t.prefixesFirst || e.locator.on && t.spans == nil {
+		return e.appendWords(dst, t.plainWords(nil, newTextAt(string(text), min(at, math.MaxInt32-len(text)), !t.keepsBytes())))
+	}
+	start := len(dst)
+	dst = t.plan.append(e, dst, text)
+	if e.locator.on {
+		t.spans.locate(e, text, at, dst[start:])
+	}
+	return dst
+}
+
+func (e *Encoder) scratchBytes() int {
+	return e.raw.size() + e.normal.size() + cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size() + 4*cap(e.symbols)
+}
+
+// appendWords appends the ids of words that the parts have made. What the model makes of a word depends on the word alone, so the cache serves here too, unless
+// it holds what a plan makes of raw text.
+func (e *Encoder) appendWords(dst []uint32, words []word) []uint32 {
+	if e.locator.on {
+		return e.locateWords(dst, words)
+	}
+	start := len(dst)
+	model := modelPlan{e.tokenizer.model}
+	for _, w := range words {
+		switch {
+		case w.added != nil:
+			dst = append(dst, w.added.id|startsWord)
+		case e.tokenizer.plan == nil:
+			dst = e.appendCached(model, dst, w.bytes)
+		default:
+			dst = model.miss(e, dst, w.bytes)
+		}
+	}
+	e.unmark(dst[start:])
 	return dst
 }
 
@@ -125,22 +215,24 @@ type fusedPlan interface {
 
 // newPlan returns the plan that fits the parts of t, or nil.
 func newPlan(t *Tokenizer) fusedPlan {
-	if t.added.plainCount > 0 {
-		return nil
-	}
-	if p, ok := t.preTokenizer.(*metaspace); ok {
-		return newMetaspacePlan(t.normalizer, p)
-	}
 	switch m := t.model.(type) {
 	case *bpe:
+		if p := newSpacedBPE(t.normalizer, t.preTokenizer, m); p != nil {
+			return p
+		}
 		if m.prefix+m.suffix == "" {
-			return newNormalizedPlan(t.normalizer, newByteBPE(t.preTokenizer, m))
+			if p := newNormalizedPlan(t.normalizer, newByteBPE(t.preTokenizer, m)); p != nil {
+				return p
+			}
 		}
 	case *wordPiece:
 		n, ok := t.normalizer.(*bertNormalizer)
+		if t.normalizer == nil {
+			n, ok = &bertNormalizer{}, true
+		}
 		if _, split := t.preTokenizer.(bertPreTokenizer); split && ok {
 			return newBertPlan(n, m)
 		}
 	}
-	return nil
+	return newMetaspacePlan(t.normalizer, t.preTokenizer, t.model)
 }

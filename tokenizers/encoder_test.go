@@ -15,7 +15,7 @@ import (
 
 var testTokenizers = []string{
 	"bpe", "bpe_roberta", "bpe_unknown_fused", "bpe_one_word", "bpe_dropped", "bpe_characters", "bpe_normalized",
-	"wordpiece", "wordpiece_accents", "wordpiece_cased_marks", "wordpiece_raw",
+	"bpe_shown", "bpe_clip", "wordpiece", "wordpiece_accents", "wordpiece_cased_marks", "wordpiece_raw",
 	"unigram", "unigram_bytes", "unigram_whole", "unigram_prepend", "word_level",
 }
 
@@ -142,7 +142,7 @@ func naiveWordPiece(w *wordPiece, prefix, word string) []uint32 {
 			if start > 0 {
 				piece = prefix + piece
 			}
-			if id, ok := w.ids[piece]; ok {
+			if id, ok := w.tokenID(piece); ok {
 				ids = append(ids, id)
 				break
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"unicode/utf8"
 )
 
 // Encoding is an encoded text, or a pair of texts. Its slices have one entry for each token.
@@ -13,22 +12,31 @@ type Encoding struct {
 	Tokens      []string
 	Offsets     [][2]int // bytes of the text that the token came from, start and end; 0, 0 for a token of the post-processor
 	TypeIDs     []uint32
-	WordIDs     []int  // which word of its text the token is of, counted from 0; -1 for a token of the post-processor
-	SequenceIDs []int  // 0 for the first text, 1 for the second; -1 for a token of the post-processor
-	SpecialMask []bool // true for a token of the post-processor
+	WordIDs     []int  // which word of its text the token is of, counted from 0; -1 for a token of the post-processor and for padding
+	SequenceIDs []int  // 0 for the first text, 1 for the second; -1 for a token of the post-processor and for padding
+	SpecialMask []bool // true for a token of the post-processor and for padding
 
-	text string // what the offsets point into, until the sequences are joined
+	AttentionMask []bool     // false for padding
+	Overflowing   []Encoding // with Truncation.Overflow: what was cut off, in windows that are laid out and padded like the encoding itself
+
+	text  string   // what the offsets point into, until the sequences are joined
+	words []string // the same, of EncodeWords
 }
 
 // EncodeOptions says how a text becomes tokens. The zero value gives the tokens of the text alone, its added tokens found.
 type EncodeOptions struct {
 	AddSpecial    bool // add the special tokens of the post-processor, such as [CLS] and [SEP]
 	SpecialIsText bool // text that looks like a special token is ordinary text; other added tokens are still found
+
+	Truncate *Truncation // nil: none. Tokenizer.Truncation gives the settings of the file
+	Pad      *Padding    // nil: none. Tokenizer.Padding gives the settings of the file; Padding.Apply pads the encodings of a batch together
+	Dropout  *Dropout    // nil: none, whatever the file says. Tokenizer.Dropout gives the rate of the file
 }
 
-// Encode returns the tokens of a text as Hugging Face tokenizers gives them without truncation and padding: the file's own settings for these
-// are left to whoever makes batches. Text that is not valid UTF-8 is encoded byte by byte by a byte-level tokenizer, and with U+FFFD for each
-// maximal ill-formed part by others. The only error is a text of 2 GiB or more. It takes some 50 times the memory of the text while it runs.
+// Encode returns the tokens of a text as Hugging Face tokenizers gives them. The file's own settings for truncation, padding and dropout are
+// applied where o asks for them. Text that is not valid UTF-8 is encoded byte by byte by a byte-level tokenizer, and with U+FFFD for each
+// maximal ill-formed part by others. Errors are a text of 2 GiB or more and options that can't be met. It takes up to 50
+// times the memory of the text while it runs.
 func (t *Tokenizer) Encode(text string, o EncodeOptions) (Encoding, error) {
 	return t.encode(o, text)
 }
@@ -44,12 +52,13 @@ func (t *Tokenizer) encode(o EncodeOptions, texts ...string) (Encoding, error) {
 		if len(s) > math.MaxInt32 {
 			return Encoding{}, fmt.Errorf("encode a text of %d bytes: cut it, since at most %d bytes are encoded at once", len(s), math.MaxInt32)
 		}
-		sequences[i] = t.sequence(s, i, o.SpecialIsText)
+		drop, err := t.newDropper(o.Dropout, i)
+		if err != nil {
+			return Encoding{}, err
+		}
+		sequences[i] = t.sequence(s, i, o.SpecialIsText, drop)
 	}
-	if t.postProcessor == nil {
-		return joined(sequences), nil
-	}
-	return t.postProcessor.process(sequences, o.AddSpecial), nil
+	return t.layOut(sequences, o)
 }
 
 // word is a piece of text on its way to the model, or an added token.
@@ -58,33 +67,72 @@ type word struct {
 	added *addedToken
 }
 
-// sequence runs one text through the parts.
-func (t *Tokenizer) sequence(input string, number int, specialIsText bool) Encoding {
-	words := t.words(input, specialIsText)
-	e := Encoding{text: input}
-	e.grow(len(words))
-	var m merger
-	var tokens []token
-	for i, w := range words {
-		if w.added != nil {
-			e.add(w.added.id, string(w.bytes), w.origin(0, len(w.bytes)), i, number)
-			continue
-		}
-		tokens = t.model.tokenize(tokens[:0], w.bytes, &m)
-		for _, k := range tokens {
-			e.add(k.id, t.shown(k, w.bytes), w.origin(int(k.start), int(k.end)), i, number)
-		}
-	}
-	return e
+// sequencer is what encodes texts for whoever has no Encoder.
+type sequencer struct {
+	*Encoder
+	tokens Tokens
+	input  []byte
 }
 
-// shown returns the string of a token: Unigram shows unknown text as it is.
-func (t *Tokenizer) shown(k token, word []byte) string {
-	if u, ok := t.model.(*unigram); ok && k.id == u.unknown {
-		return string(word[k.start:k.end])
+// sequencerCacheBytes is the size of the cache of words of a sequencer, of which there is one for each goroutine that encodes at the same time.
+const sequencerCacheBytes = 2 << 20
+
+func (t *Tokenizer) newSequencer() *sequencer {
+	if s, ok := t.sequencers.Get().(*sequencer); ok {
+		return s
 	}
-	s, _ := t.model.token(k.id)
-	return s
+	return &sequencer{Encoder: t.NewEncoder(sequencerCacheBytes)}
+}
+
+// giveBack keeps s for the next text, without buffers that have grown large.
+func (s *sequencer) giveBack() {
+	s.releaseLocator()
+	if cap(s.input) > maxScratchBytes {
+		s.input = nil
+	}
+	if cap(s.tokens.IDs) > maxScratchBytes/4 {
+		s.tokens = Tokens{}
+	}
+	s.tokenizer.sequencers.Put(s)
+}
+
+// sequence encodes one text.
+func (t *Tokenizer) sequence(input string, number int, specialIsText bool, drop *dropper) Encoding {
+	s := t.newSequencer()
+	s.input = append(s.input[:0], input...)
+	s.tokens = Tokens{IDs: s.tokens.IDs[:0], Offsets: s.tokens.Offsets[:0], Words: s.tokens.Words[:0]}
+	s.merger.dropper = drop
+	s.locate(&s.tokens, s.input, specialIsText)
+	s.merger.dropper = nil
+	out := newEncoding(len(s.tokens.IDs))
+	out.text = input
+	for i, id := range s.tokens.IDs {
+		at := s.tokens.Offsets[i]
+		out.IDs[i] = id
+		out.Tokens[i] = t.string(id)
+		out.Offsets[i] = [2]int{int(at[0]), int(at[1])}
+		out.TypeIDs[i] = uint32(number)
+		out.WordIDs[i] = int(s.tokens.Words[i])
+		out.SequenceIDs[i] = number
+	}
+	for _, k := range s.locator.shown {
+		out.Tokens[k.token] = k.text
+	}
+	s.giveBack()
+	return out
+}
+
+// newEncoding returns an encoding of n tokens.
+func newEncoding(n int) Encoding {
+	return Encoding{
+		IDs:         make([]uint32, n),
+		Tokens:      make([]string, n),
+		Offsets:     make([][2]int, n),
+		TypeIDs:     make([]uint32, n),
+		WordIDs:     make([]int, n),
+		SequenceIDs: make([]int, n),
+		SpecialMask: make([]bool, n),
+	}
 }
 
 // averageWord is a guess at the bytes of input for each word, to make room at once.
@@ -94,30 +142,53 @@ const averageWord = 5
 func (t *Tokenizer) words(input string, specialIsText bool) []word {
 	all := newText(input, !t.keepsBytes())
 	words := make([]word, 0, len(input)/averageWord)
-	var pieces []text
-	for _, raw := range t.added.find(all.bytes, false, specialIsText) {
-		part := all.slice(raw.start, raw.end)
-		if raw.token != nil {
-			words = append(words, word{part, raw.token})
-			continue
+	var finder addedFinder
+	for _, f := range finder.find(t.added, t.added.raw, all.bytes, specialIsText) {
+		part := all.slice(f.start, f.end)
+		if f.token != nil {
+			words = append(words, word{part, f.token})
+		} else {
+			words = t.partWords(words, part, specialIsText)
 		}
-		if t.normalizer != nil {
-			part = t.normalizer.normalize(part)
+	}
+	return words
+}
+
+// partWords appends the words of what is between added tokens of the raw text, and the added tokens that it holds once it is normalized.
+func (t *Tokenizer) partWords(words []word, part text, specialIsText bool) []word {
+	if t.normalizer != nil {
+		part = t.normalizer.normalize(part)
+	}
+	var finder addedFinder
+	for _, f := range finder.find(t.added, t.added.normal, part.bytes, specialIsText) {
+		piece := part.slice(f.start, f.end)
+		if f.token != nil {
+			words = append(words, word{piece, f.token})
+		} else {
+			words = t.appendSplit(words, piece)
 		}
-		for _, f := range t.added.find(part.bytes, true, specialIsText) {
-			piece := part.slice(f.start, f.end)
-			if f.token != nil {
-				words = append(words, word{piece, f.token})
-				continue
-			}
-			pieces = append(pieces[:0], piece)
-			if t.preTokenizer != nil {
-				pieces = t.preTokenizer.split(pieces[:0], piece)
-			}
-			for _, p := range pieces {
-				words = append(words, word{p, nil})
-			}
-		}
+	}
+	return words
+}
+
+// plainWords appends the words of a text that holds no added token.
+func (t *Tokenizer) plainWords(words []word, part text) []word {
+	if t.normalizer != nil {
+		part = t.normalizer.normalize(part)
+	}
+	if len(part.bytes) == 0 {
+		return words
+	}
+	return t.appendSplit(words, part)
+}
+
+// appendSplit appends the words that the pre-tokenizer makes of a text, which is not empty.
+func (t *Tokenizer) appendSplit(words []word, piece text) []word {
+	if t.preTokenizer == nil {
+		return append(words, word{piece, nil})
+	}
+	for _, p := range t.preTokenizer.split(nil, piece) {
+		words = append(words, word{p, nil})
 	}
 	return words
 }
@@ -158,47 +229,4 @@ func (e *Encoding) addSequence(s *Encoding) {
 	e.WordIDs = append(e.WordIDs, s.WordIDs...)
 	e.SequenceIDs = append(e.SequenceIDs, s.SequenceIDs...)
 	e.SpecialMask = append(e.SpecialMask, s.SpecialMask...)
-}
-
-// joined returns the sequences one after another.
-func joined(sequences []Encoding) Encoding {
-	var out Encoding
-	for i := range sequences {
-		out.addSequence(&sequences[i])
-	}
-	return out
-}
-
-// RuneOffsets turns offsets in bytes of text into offsets in code points, as Hugging Face tokenizers gives them in Python. An ill-formed
-// sequence counts as the one U+FFFD that it is shown as.
-func RuneOffsets(text string, offsets [][2]int) [][2]int {
-	out := make([][2]int, len(offsets))
-	ascii := true
-	for i := 0; ascii && i < len(text); i++ {
-		ascii = text[i] < utf8.RuneSelf
-	}
-	if ascii {
-		copy(out, offsets)
-		return out
-	}
-	index := make([]int32, len(text)+1) // of the code point that the byte is part of
-	n := int32(0)
-	for i := 0; i < len(text); n++ {
-		_, size := utf8.DecodeRuneInString(text[i:])
-		if size == 1 && text[i] >= utf8.RuneSelf {
-			size = max(1, invalidPrefix([]byte(text[i:min(len(text), i+utf8.UTFMax)])))
-		}
-		for range size {
-			index[i] = n
-			i++
-		}
-	}
-	index[len(text)] = n
-	for i, o := range offsets {
-		out[i] = [2]int{int(index[o[0]]), int(index[o[1]])}
-		if o[0] < o[1] {
-			out[i][1] = int(index[o[1]-1]) + 1
-		}
-	}
-	return out
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/onig"
 )
 
 // Patterns that most published tokenizers split with. For these there are cutters, which do the same faster than the engine.
@@ -53,10 +55,10 @@ const (
 
 // wordKinds returns the kind of every code point.
 var wordKinds = sync.OnceValue(func() []wordKind {
-	kinds := make([]wordKind, maxRune+1)
-	for _, r := range categoryRanges {
+	kinds := make([]wordKind, utf8.MaxRune+1)
+	for r, category := range onig.Categories() {
 		kind := wordKind(0)
-		switch name := categoryNames[r[2]]; name {
+		switch category {
 		case "Lu", "Lt":
 			kind = inWord | inUpper
 		case "Ll":

@@ -35,12 +35,14 @@ func TestLoadRefuses(t *testing.T) {
 		{"unknown normalizer", bpe, `"normalizer":null`, `"normalizer":{"type":"Sparkle"}`, `normalizer.type: "Sparkle" is not supported`},
 		{"unknown pre-tokenizer", bpe, `"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Shuffle"`, `pre_tokenizer.type: "Shuffle"`},
 		{"unknown decoder", bpe, `"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"Sparkle"`, `decoder.type: "Sparkle"`},
-		{"unknown post-processor", bpe, `"post_processor":{"type":"ByteLevel"`, `"post_processor":{"type":"Sequence"`, `post_processor.type: "Sequence"`},
+		{"unknown post-processor", bpe, `"post_processor":{"type":"ByteLevel"`, `"post_processor":{"type":"Sparkle"`, `post_processor.type: "Sparkle"`},
 		{"unknown model", bpe, `"type":"BPE"`, `"type":"Sparkle"`, `model.type: "Sparkle"`},
 		{"unknown model setting", bpe, `"dropout":null`, `"dropout":null,"sparkle":true`, "model.sparkle: is not a setting of BPE"},
 		{"setting of another model", wordpiece, `"unk_token":"[UNK]"`, `"unk_token":"[UNK]","merges":[]`, "model.merges: is not a setting of WordPiece"},
 		{"part without type", bpe, `"decoder":{"type":"ByteLevel",`, `"decoder":{`, "decoder.type: is missing"},
-		{"dropout", bpe, `"dropout":null`, `"dropout":0.1`, "model.dropout: "},
+		{"dropout above 1", bpe, `"dropout":null`, `"dropout":1.5`, "model.dropout: 1.5 is not a rate from 0 to 1"},
+		{"negative dropout", bpe, `"dropout":null`, `"dropout":-1e-9`, "model.dropout: -1e-9 is not a rate"},
+		{"endless dropout", bpe, `"dropout":null`, `"dropout":1e999`, "model.dropout: 1e999 is not a rate"},
 		{"byte fallback with a suffix", bpe, `"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false`, `"end_of_word_suffix":"</w>","fuse_unk":false,"byte_fallback":true`, "model.byte_fallback: "},
 		{"merge without the prefix", bpe, `"continuing_subword_prefix":null`, `"continuing_subword_prefix":"##"`, "does not begin with continuing_subword_prefix"},
 		{"wrong type", bpe, `"fuse_unk":false`, `"fuse_unk":"no"`, "model.fuse_unk: expected true or false"},
@@ -226,14 +228,27 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+		tok, err := Load(data) // tables that are made once are made before an input's ten seconds begin
+		if err != nil {
+			f.Fatal(err)
+		}
+		tok.NewEncoder(0).AppendIDs(nil, []byte("a é"))
 		f.Add(data, "a [MASK] é")
 	}
+	f.Add([]byte(`{"truncation":{"max_length":3,"strategy":"LongestFirst","stride":1},"padding":{"strategy":{"Fixed":5},"direction":"Left","pad_to_multiple_of":4,"pad_id":1,"pad_type_id":0,"pad_token":"p"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"FixedLength","length":1},{"type":"UnicodeScripts"}]},"post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true},{"type":"BertProcessing","sep":["a",0],"cls":["b",1]}]},"decoder":{"type":"Replace","pattern":{"Regex":"b?"},"content":"c"},"model":{"type":"BPE","dropout":0.5,"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`), " ab ба\u00e9ab")
 	f.Add([]byte(`{"added_tokens":[],"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`), "aabb")
 	f.Add([]byte(`{"added_tokens":[{"id":2,"content":"x","single_word":true,"lstrip":true,"rstrip":true,"normalized":true,"special":false}],"normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true},"pre_tokenizer":{"type":"BertPreTokenizer"},"model":{"type":"WordPiece","unk_token":"u","continuing_subword_prefix":"","max_input_chars_per_word":3,"vocab":{"u":0,"a":1}}}`), " X aa中")
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
 		tok, err := Load(data)
 		if err != nil {
 			return
+		}
+		o := EncodeOptions{AddSpecial: true, Truncate: tok.Truncation(), Pad: tok.Padding()}
+		if o.Pad != nil && (o.Pad.Tokens > 1000 || o.Pad.MultipleOf > 1000) {
+			o.Pad = nil
+		}
+		if e, err := tok.Encode(text, o); err == nil && len(e.IDs) != len(e.AttentionMask) {
+			t.Fatalf("%d tokens and %d masks", len(e.IDs), len(e.AttentionMask))
 		}
 		e := encode(t, tok, text, EncodeOptions{AddSpecial: true})
 		for i, at := range e.Offsets {

@@ -92,13 +92,12 @@ func (m *metaspace) split(dst []text, t text) []text {
 	return append(dst, t)
 }
 
-func (m *metaspace) decode(tokens []string) []string {
-	for i, token := range tokens {
-		space := " "
-		if i == 0 && m.prepend != prependNever {
-			space = ""
-		}
-		tokens[i] = strings.ReplaceAll(token, m.replacement, space)
+func (m *metaspace) decode(tokens []string) []string { return decodePieces(m, tokens) }
+
+func (m *metaspace) piece(token string, first, _ bool) string {
+	space := " "
+	if first && m.prepend != prependNever {
+		space = ""
 	}
-	return tokens
+	return strings.ReplaceAll(token, m.replacement, space)
 }

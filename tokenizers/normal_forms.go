@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"slices"
 	"sync"
+	"unicode/utf8"
 )
 
 // normalForm is one of the normalization forms of Unicode (Unicode Standard Annex 15).
@@ -24,36 +25,35 @@ func (n normalForm) normalize(t text) text {
 	return t.rewrite(edits)
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
 // decomposed returns the edits of canonical decomposition (NFD), or of compatible decomposition (NFKD): each character decomposed, then each run of
 // non-starters in order of their combining class.
 func decomposed(t text, compatible bool) []edit {
+	return appendDecomposition(make([]edit, 0, len(t.bytes)), t.bytes, compatible)
+}
+
+// appendDecomposition puts the edits into the memory of edits.
+func appendDecomposition(edits []edit, b []byte, compatible bool) []edit {
 	classes := charClasses()
-	edits := t.eachRune(func(dst []edit, r rune) []edit {
+	edits = edits[:0]
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		b = b[size:]
 		c := classes.of(r)
-		if compatible && c&hasCompatible != 0 {
-			for i, to := range lookUp(compatibleDecompositions, r) {
-				dst = append(dst, after(i, to))
+		switch {
+		case compatible && c&hasCompatible != 0:
+			first := len(edits)
+			for _, to := range lookUp(compatibleDecompositions, r) {
+				edits = append(edits, after(len(edits)-first, to))
 			}
-			return dst
+		case c&hasDecomposition != 0:
+			var chars [maxDecomposed]rune
+			for i, c := range appendDecomposed(chars[:0], r) {
+				edits = append(edits, after(i, c))
+			}
+		default:
+			edits = append(edits, edit{r, 0})
 		}
-		if c&hasDecomposition == 0 {
-			return append(dst, edit{r, 0})
-		}
-		var chars [maxDecomposed]rune
-		for i, c := range appendDecomposed(chars[:0], r) {
-			dst = append(dst, after(i, c))
-		}
-		return dst
-	})
+	}
 	for i := 0; i < len(edits); i++ {
 		start := i
 		for i < len(edits) && classes.of(edits[i].char)&isCombining != 0 {

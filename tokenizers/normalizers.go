@@ -8,43 +8,10 @@ type normalizerSequence []normalizer
 func loadNormalizerSequence(f *fields) (normalizer, error) {
 	parts, err := readParts(f, "normalizers", loadNormalizer)
 	s := normalizerSequence(parts)
-	if err == nil && s.growth() > maxGrowth {
-		err = inField("normalizers", fmt.Errorf("together they can make a text more than %d times as long", maxGrowth))
+	if err == nil {
+		err = checkGrowth("normalizers", normalizerGrowth(s))
 	}
 	return s, err
-}
-
-// maxGrowth bounds how many times as long a sequence of normalizers can make a text; those of published files stay below a thousand.
-const maxGrowth = 1 << 14
-
-// The most bytes that Unicode makes of one.
-const (
-	canonicalGrowth  = 3  // NFD of U+0390 takes 6 bytes for 2; lower case grows less
-	compatibleGrowth = 11 // NFKD of U+FDFA takes 33 bytes for 3
-)
-
-// growth returns how many times as long the sequence can make a text, at most about maxGrowth.
-func (s normalizerSequence) growth() int {
-	product := 1
-	for _, part := range s {
-		factor := 1
-		switch n := part.(type) {
-		case normalizerSequence:
-			factor = n.growth()
-		case *replace:
-			factor = len(n.content)
-		case *charsmap:
-			factor = n.longest
-		case normalForm:
-			if factor = canonicalGrowth; n.compatible {
-				factor = compatibleGrowth
-			}
-		case lowercase, *bertNormalizer:
-			factor = canonicalGrowth
-		}
-		product = min(product*max(1, factor), maxGrowth+1)
-	}
-	return product
 }
 
 func loadNormalizer(r *jsonReader) (normalizer, error) { return loadPart(r, normalizers) }
@@ -140,13 +107,19 @@ func loadStrip(f *fields) (normalizer, error) {
 }
 
 func (s *strip) normalize(t text) text {
+	return t.slice(s.bounds(t.bytes))
+}
+
+// bounds returns where what is kept of b starts and ends.
+func (s *strip) bounds(b []byte) (start, end int) {
+	end = len(b)
 	if s.left {
-		t = t.slice(spaceAfter(t.bytes), len(t.bytes))
+		start = spaceAfter(b)
 	}
 	if s.right {
-		t = t.slice(0, len(t.bytes)-spaceBefore(t.bytes))
+		end -= spaceBefore(b[start:])
 	}
-	return t
+	return start, end
 }
 
 // nmt is the cleaning that SentencePiece calls nmt: it drops control characters and makes what is as good as white space a space.
@@ -154,15 +127,16 @@ type nmt struct{}
 
 func loadNmt(*fields) (normalizer, error) { return nmt{}, nil }
 
-func (nmt) normalize(t text) text {
-	return t.filter(func(r rune) (rune, bool) {
-		switch {
-		case r >= 0x1 && r <= 0x8, r == 0xB, r >= 0xE && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
-			return r, false
-		case r == 0x9, r == 0xA, r == 0xC, r == 0xD, r == 0x1680, r >= 0x200B && r <= 0x200F, r == 0x2028, r == 0x2029, r == 0x2581,
-			r == 0xFEFF, r == 0xFFFD:
-			return ' ', true
-		}
-		return r, true
-	})
+func (nmt) normalize(t text) text { return t.filter(cleaned) }
+
+// cleaned returns what nmt makes of a character.
+func cleaned(r rune) (to rune, keep bool) {
+	switch {
+	case r >= 0x1 && r <= 0x8, r == 0xB, r >= 0xE && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
+		return r, false
+	case r == 0x9, r == 0xA, r == 0xC, r == 0xD, r == 0x1680, r >= 0x200B && r <= 0x200F, r == 0x2028, r == 0x2029, r == 0x2581,
+		r == 0xFEFF, r == 0xFFFD:
+		return ' ', true
+	}
+	return r, true
 }

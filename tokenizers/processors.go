@@ -10,12 +10,12 @@ func loadByteLevelProcessor(f *fields) (postProcessor, error) {
 	return p, f.err
 }
 
-func (p *byteLevelProcessor) process(sequences []Encoding, _ bool) Encoding {
-	for i := range sequences {
-		p.trim.apply(&sequences[i])
-	}
-	return joined(sequences)
+func (p *byteLevelProcessor) process(pieces []Encoding, _ bool) []Encoding {
+	p.trim.applyAll(pieces)
+	return pieces
 }
+
+func (p *byteLevelProcessor) added(bool) int { return 0 }
 
 func (p *byteLevelProcessor) specials() []specialPiece { return nil }
 
@@ -27,17 +27,25 @@ func loadBertProcessor(f *fields) (postProcessor, error) {
 	return p, f.err
 }
 
-func (p *bertProcessor) process(sequences []Encoding, addSpecial bool) Encoding {
+func (p *bertProcessor) process(pieces []Encoding, addSpecial bool) []Encoding {
 	if !addSpecial {
-		return joined(sequences)
+		return pieces
 	}
-	var out Encoding
-	out.addSpecial(p.cls, 0)
-	for i := range sequences {
-		out.addSequence(&sequences[i])
-		out.addSpecial(p.sep, uint32(i))
+	for i := range pieces {
+		var before []specialPiece
+		if i == 0 {
+			before = []specialPiece{p.cls}
+		}
+		pieces[i] = pieces[i].framed(i, before, []specialPiece{p.sep}, uint32(min(i, 1)))
 	}
-	return out
+	return pieces
+}
+
+func (p *bertProcessor) added(pair bool) int {
+	if pair {
+		return 3
+	}
+	return 2
 }
 
 func (p *bertProcessor) specials() []specialPiece { return []specialPiece{p.cls, p.sep} }
@@ -53,28 +61,84 @@ func loadRobertaProcessor(f *fields) (postProcessor, error) {
 	return p, f.err
 }
 
-func (p *robertaProcessor) process(sequences []Encoding, addSpecial bool) Encoding {
-	for i := range sequences {
-		p.trim.apply(&sequences[i])
-		clear(sequences[i].TypeIDs)
-	}
-	if !addSpecial {
-		return joined(sequences)
-	}
-	var out Encoding
-	for i := range sequences {
+// process leaves the types of windows where it adds nothing, as the reference does.
+func (p *robertaProcessor) process(pieces []Encoding, addSpecial bool) []Encoding {
+	p.trim.applyAll(pieces)
+	for i := range pieces {
+		clear(pieces[i].TypeIDs)
+		if !addSpecial {
+			continue
+		}
+		for k := range pieces[i].Overflowing {
+			clear(pieces[i].Overflowing[k].TypeIDs)
+		}
 		open := p.cls
 		if i > 0 {
 			open = p.sep
 		}
-		out.addSpecial(open, 0)
-		out.addSequence(&sequences[i])
-		out.addSpecial(p.sep, 0)
+		pieces[i] = pieces[i].framed(i, []specialPiece{open}, []specialPiece{p.sep}, 0)
 	}
-	return out
+	return pieces
+}
+
+func (p *robertaProcessor) added(pair bool) int {
+	if pair {
+		return 4
+	}
+	return 2
 }
 
 func (p *robertaProcessor) specials() []specialPiece { return []specialPiece{p.cls, p.sep} }
+
+// processorSequence runs post-processors one after another. What a template adds does not count as a text for those after it: the reference then
+// loses which text is which.
+type processorSequence []postProcessor
+
+func loadProcessorSequence(f *fields) (postProcessor, error) {
+	parts, err := readParts(f, "processors", func(r *jsonReader) (postProcessor, error) { return loadPart(r, postProcessors) })
+	if err == nil && templates(processorSequence(parts)) > 1 {
+		err = inField("processors", errors.New("has two parts of type TemplateProcessing, which the reference can't run: at most one is possible"))
+	}
+	return processorSequence(parts), err
+}
+
+// templates counts the templates of a processor.
+func templates(p postProcessor) int {
+	switch p := p.(type) {
+	case *templateProcessor:
+		return 1
+	case processorSequence:
+		n := 0
+		for _, part := range p {
+			n += templates(part)
+		}
+		return n
+	}
+	return 0
+}
+
+func (s processorSequence) process(pieces []Encoding, addSpecial bool) []Encoding {
+	for _, part := range s {
+		pieces = part.process(pieces, addSpecial)
+	}
+	return pieces
+}
+
+func (s processorSequence) added(pair bool) int {
+	n := 0
+	for _, part := range s {
+		n += part.added(pair)
+	}
+	return n
+}
+
+func (s processorSequence) specials() []specialPiece {
+	var all []specialPiece
+	for _, part := range s {
+		all = append(all, part.specials()...)
+	}
+	return all
+}
 
 // specialPiece is what a special token of a post-processor becomes: one token in most files.
 type specialPiece struct {

@@ -59,15 +59,19 @@ func bertFile(t testing.TB, path string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newPairLearner(TrainOptions{})
-	for line := range bytes.Lines(data) {
-		l.token(strings.TrimRight(string(line), "\r\n"))
-	}
-	o := TrainOptions{Model: TrainWordPiece}
-	if err := o.setDefaults(); err != nil {
+	training, err := newTraining(TrainOptions{Model: TrainWordPiece})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return trainedFile(o, l)
+	var v learned
+	for line := range bytes.Lines(data) {
+		v.tokens = append(v.tokens, strings.TrimRight(string(line), "\r\n"))
+	}
+	file, err := training.file(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 type recordedDigests struct {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/onig"
 )
 
 // replace puts content in place of each match of a pattern: a normalizer and a decoder.
@@ -14,22 +16,35 @@ type replace struct {
 	content string
 }
 
-func loadReplace(f *fields) (normalizer, error) { return readReplace(f) }
+func loadReplace(f *fields) (normalizer, error) {
+	p, err := readReplace(f)
+	if r, ok := p.(*replaceRegex); ok && r.regex.MatchesEmpty() {
+		err = inField("pattern", inField("Regex", errors.New("can match nothing at all, which the reference can't replace: make it match at least a character")))
+	}
+	return p, err
+}
 
-func readReplace(f *fields) (*replace, error) {
-	p := &replace{content: f.str("content", true)}
-	if f.err == nil && len(p.content) > maxAffixBytes {
-		f.err = inField("content", fmt.Errorf("has %d bytes: the longest allowed has %d", len(p.content), maxAffixBytes))
+func loadReplaceDecoder(f *fields) (decoder, error) { return readReplace(f) }
+
+// replacer is what Replace becomes, as both.
+type replacer interface {
+	normalizer
+	decoder
+}
+
+func readReplace(f *fields) (p replacer, err error) {
+	content := f.str("content", true)
+	if f.err == nil && len(content) > maxAffixBytes {
+		f.err = inField("content", fmt.Errorf("has %d bytes: the longest allowed has %d", len(content), maxAffixBytes))
 	}
 	f.get("pattern", true, func(r *jsonReader) error {
 		kinds := 0
 		err := r.object(func(kind string) error {
 			kinds++
-			s, err := r.str()
-			if err != nil {
-				return err
+			pattern, err := r.str()
+			if err == nil {
+				p, err = newReplacer(kind, pattern, content)
 			}
-			p.pattern, p.least, err = readPattern(kind, s)
 			return err
 		})
 		if err == nil && kinds != 1 {
@@ -59,41 +74,46 @@ func (p *replace) normalize(t text) text {
 	return out
 }
 
-func (p *replace) decode(tokens []string) []string {
-	for i, token := range tokens {
-		var out []byte
-		rest := []byte(token)
-		for len(rest) > 0 {
-			start, end := p.find(rest)
-			out = append(out, rest[:start]...)
-			if start < end {
-				out = append(out, p.content...)
-			}
-			rest = rest[end:]
-		}
-		tokens[i] = string(out)
+func (p *replace) decode(tokens []string) []string { return decodePieces(p, tokens) }
+
+func (p *replace) piece(token string, _, _ bool) string {
+	rest := []byte(token)
+	start, end := p.find(rest)
+	if start == len(rest) {
+		return token
 	}
-	return tokens
+	var out []byte
+	for len(rest) > 0 {
+		out = append(out, rest[:start]...)
+		if start < end {
+			out = append(out, p.content...)
+		}
+		rest = rest[end:]
+		start, end = p.find(rest)
+	}
+	return string(out)
 }
 
-// readPattern reads a string or a regular expression. Of the latter it knows plain text and one character repeated.
-func readPattern(kind, pattern string) (text string, least int, err error) {
+// newReplacer takes a string or a regular expression. Of the latter, plain text and one character repeated are sought without the engine.
+func newReplacer(kind, pattern, content string) (replacer, error) {
 	_, size := utf8.DecodeRuneInString(pattern)
 	switch {
+	case kind != "String" && kind != "Regex":
+		return nil, fmt.Errorf("%q is not supported: String and Regex are", kind)
 	case pattern == "":
-		return "", 0, errors.New("an empty pattern is not supported")
-	case kind == "String":
-		return pattern, 0, nil
-	case kind != "Regex":
-		return "", 0, fmt.Errorf("%q is not supported: String and Regex are", kind)
-	case isPlain(pattern):
-		return pattern, 0, nil
+		return nil, errors.New("an empty pattern is not supported")
+	case kind == "String" || isPlain(pattern):
+		return &replace{pattern, 0, content}, nil
 	case isPlain(pattern[:size]) && pattern[size:] == "+":
-		return pattern[:size], 1, nil
+		return &replace{pattern[:size], 1, content}, nil
 	case isPlain(pattern[:size]) && pattern[size:] == "{2,}":
-		return pattern[:size], 2, nil
+		return &replace{pattern[:size], 2, content}, nil
 	}
-	return "", 0, fmt.Errorf("regular expression %q is not supported: plain text, x+ and x{2,} are", pattern)
+	compiled, err := onig.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return &replaceRegex{compiled, content}, nil
 }
 
 // isPlain tells whether a regular expression stands for itself.
@@ -128,4 +148,40 @@ func (p *replace) find(b []byte) (start, end int) {
 			return start, end
 		}
 	}
+}
+
+// replaceRegex puts content in place of each match of a regular expression; in a decoder the match may be empty.
+type replaceRegex struct {
+	regex   *onig.Regex
+	content string
+}
+
+func (p *replaceRegex) normalize(t text) text {
+	out := text{make([]byte, 0, len(t.bytes)), make([]span, 0, len(t.bytes))}
+	for _, piece := range cutAtMatches(t.bytes, p.regex.Search(t.bytes), false) {
+		if piece.match {
+			out.add([]byte(p.content), t.from[piece.end-1]) // the last character of the match
+		} else {
+			out.bytes, out.from = append(out.bytes, t.bytes[piece.start:piece.end]...), append(out.from, t.from[piece.start:piece.end]...)
+		}
+	}
+	return out
+}
+
+func (p *replaceRegex) decode(tokens []string) []string {
+	for i, token := range tokens {
+		if token == "" {
+			continue
+		}
+		var out []byte
+		for _, piece := range cutAtMatches([]byte(token), p.regex.Search([]byte(token)), false) {
+			if piece.match {
+				out = append(out, p.content...)
+			} else {
+				out = append(out, token[piece.start:piece.end]...)
+			}
+		}
+		tokens[i] = string(out)
+	}
+	return tokens
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/onig"
 )
 
 // finder finds matches in one text.
 type finder interface {
-	// find returns the first match at from or behind it.
-	find(from int) (start, end int, ok bool)
+	// Find returns the first match at from or behind it.
+	Find(from int) (start, end int, ok bool)
 }
 
 // splitter cuts a text at the matches of a pattern.
@@ -18,7 +20,9 @@ type splitter struct {
 	search   func(text []byte) finder
 	words    wordCutter // where the matches cover every text, and are the words; nil otherwise
 	behavior splitBehavior
-	invert   bool // what lies between matches counts as the matches
+	literal  string // the pattern, where it is not a regular expression
+	atSpace  bool   // the matches are the white space characters
+	invert   bool   // what lies between matches counts as the matches
 }
 
 // wordCutter cuts any text into words.
@@ -47,7 +51,7 @@ func readBehavior(f *fields, s *splitter, required bool) {
 		name, err := r.str()
 		b, ok := splitBehaviors[name]
 		if err == nil && !ok {
-			err = fmt.Errorf("%s is not known", shortened(name))
+			err = fmt.Errorf("%.80q is not known", name)
 		}
 		s.behavior = b
 		return err
@@ -68,7 +72,8 @@ func loadSplit(f *fields) (preTokenizer, error) {
 			return errors.New("expected one of String and Regex")
 		}
 		if literal {
-			s.search = literalSearch(p.str("String", true))
+			s.literal = p.str("String", true)
+			s.search = literalSearch(s.literal)
 			return p.err
 		}
 		pattern := p.str("Regex", true)
@@ -81,11 +86,11 @@ func loadSplit(f *fields) (preTokenizer, error) {
 }
 
 func (s *splitter) setRegex(pattern string) error {
-	compiled, err := compileRegex(pattern)
+	compiled, err := onig.Compile(pattern)
 	if err != nil {
 		return err
 	}
-	s.search = func(text []byte) finder { return newRegexSearch(compiled, text) }
+	s.search = func(text []byte) finder { return compiled.Search(text) }
 	if !s.invert && s.behavior == isolated || s.invert && s.behavior == removed {
 		s.words = knownCutter(pattern)
 	}
@@ -120,7 +125,7 @@ func cutAtMatches(text []byte, f finder, invert bool) []piece {
 	var pieces []piece
 	done, last := 0, -1
 	for at := 0; at <= len(text); {
-		start, end, ok := f.find(at)
+		start, end, ok := f.Find(at)
 		if !ok {
 			break
 		}
@@ -190,7 +195,7 @@ func literalSearch(pattern string) func([]byte) finder {
 
 type literalFinder struct{ text, pattern []byte }
 
-func (f *literalFinder) find(from int) (start, end int, ok bool) {
+func (f *literalFinder) Find(from int) (start, end int, ok bool) {
 	i := bytes.Index(f.text[from:], f.pattern)
 	return from + i, from + i + len(f.pattern), i >= 0
 }
@@ -205,7 +210,7 @@ type charFinder struct {
 	is   func(rune) bool
 }
 
-func (f *charFinder) find(from int) (start, end int, ok bool) {
+func (f *charFinder) Find(from int) (start, end int, ok bool) {
 	for from < len(f.text) {
 		r, size := utf8.DecodeRune(f.text[from:])
 		if f.is(r) {

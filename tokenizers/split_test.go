@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/internal/roughtext"
+	"github.com/shardmill/shardmill/tokenizers/internal/onig"
 )
 
 type recordedSplits struct {
@@ -81,8 +82,8 @@ func remembering(s *splitter) *splitter {
 	slow := *s
 	slow.search = func(text []byte) finder {
 		f := s.search(text)
-		if r, ok := f.(*regexSearch); ok {
-			r.steps = 0
+		if r, ok := f.(*onig.Search); ok {
+			r.Remember()
 		}
 		return f
 	}
@@ -98,40 +99,7 @@ func TestSplitRefuses(t *testing.T) {
 		return `{"type":"Split","pattern":{"Regex":` + string(quoted) + `},"behavior":"Isolated","invert":false}`
 	}
 	tests := []struct{ part, want string }{
-		{split(`(a)\1`), `escape \1 is not supported`},
-		{split(`\Ga`), `escape \G is not supported`},
-		{split(`\p{Klingon}`), `class "Klingon" is not supported`},
-		{split(`\pL`), `expected {name}`},
-		{split(`[[:alpha:]]`), `class [:"alpha"`},
-		{split(`(?i:ss)`), `matches single characters`},
-		{split(`(?i:é)`), `letters beyond ASCII`},
-		{split(`(?i:[^a])`), `negated class without case`},
-		{split(`(?i:[\p{L}])`), `classes inside a class without case`},
-		{split(`(?<a>b)`), `group (?<`},
-		{split(`(?#b)`), `group (?# is not supported`},
-		{split(`(?<=a+)b`), `look-behind of several lengths`},
-		{split(`(?>a+b)`), `without a bound`},
-		{split(`(?:ab)++`), `without a bound`},
-		{split(`(a*)*`), `can be empty`},
-		{split(`(?:^)*`), `always empty`},
-		{split(`a**`), `quantifiers on a quantifier`},
-		{split(`a{3}?`), `{n}? is not supported`},
-		{split(`a{3,2}`), `counts down`},
-		{split(`a{99999}`), `is more than`},
-		{split(`(?:a{4000}){4000}`), `steps`},
-		{split(`*a`), `nothing to repeat`},
-		{split(`(a`), `missing )`},
-		{split(`a)`), `unmatched )`},
-		{split(`[a`), `missing ]`},
-		{split(`[]a]`), `can't begin with ]`},
-		{split(`[b-a]`), `ends before it begins`},
-		{split(`\`), `\ at the end`},
-		{split(`\xff`), `part of a character`},
-		{split(`\x{110000}`), `hexadecimal digits`},
-		{split(`\u12`), `hexadecimal digits`},
-		{split(strings.Repeat("(", 1000)), `nested more than`},
-		{split(strings.Repeat("[a", 1000)), `nested more than`},
-		{split(strings.Repeat("a", maxRegexBytes+1)), `the longest allowed`},
+		{split(`(ab)\1`), `pattern.Regex: pattern "(ab)\\1" at byte 6: back reference \1 is not supported`},
 		{`{"type":"Split","pattern":{},"behavior":"Isolated","invert":false}`, `pattern: expected one of String and Regex`},
 		{`{"type":"Split","pattern":{"String":"a"},"behavior":"Dropped","invert":false}`, `behavior: "Dropped" is not known`},
 		{`{"type":"Split","pattern":{"String":"a"},"behavior":"Removed"}`, `invert: is missing`},
@@ -146,41 +114,15 @@ func TestSplitRefuses(t *testing.T) {
 	}
 }
 
-// TestRegexIsLinear runs what takes backtracking engines years.
-func TestRegexIsLinear(t *testing.T) {
-	const n = 200_000
-	for _, test := range []struct{ pattern, text string }{
-		{`(?:a|aa)+$`, strings.Repeat("a", n) + "b"},
-		{`(?:a+b?)+c`, strings.Repeat("a", n)},
-		{`x+y|x`, strings.Repeat("x", n)},
-		{`\s*[\r\n]+|\s+(?!\S)|\s+`, strings.Repeat(" ", n) + "a"},
-		{`\d{1,3}(?=(?:\d{3})*(?!\d))`, strings.Repeat("1", n)},
-		{`(?!.*b)a`, strings.Repeat("a", n) + "b"},
-		{`a++b|a`, strings.Repeat("a", n)},
-		{`(?:(?:a?){20}a{20})+b`, strings.Repeat("a", n/20)},
-		{`(.*)(.*)(.*)(.*)x`, strings.Repeat("a", n/4)},
-	} {
-		r, err := compileRegex(test.pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := newRegexSearch(r, []byte(test.text))
-		cutAtMatches(s.text, s, false)
-		if perByte := 64 + 40*len(r.prog); s.steps < -perByte*len(test.text) {
-			t.Errorf("%s takes %d steps for %d bytes", test.pattern, -s.steps, len(test.text))
-		}
-	}
-}
-
 // FuzzKnownCutters holds the cutters equal to the engine.
 func FuzzKnownCutters(f *testing.F) {
 	for _, line := range roughtext.Lines(600)[512:] {
 		f.Add(line)
 	}
 	f.Add("It'S we'Re HTTPServer'LLx \u0301A\u0301b 12345\r\n\n  x /\n")
-	engines := map[string]*regex{}
+	engines := map[string]*onig.Regex{}
 	for _, pattern := range []string{gpt2Pattern, llama3Pattern, qwen2Pattern, anyCountDigits, o200kPattern} {
-		r, err := compileRegex(pattern)
+		r, err := onig.Compile(pattern)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -189,32 +131,14 @@ func FuzzKnownCutters(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		text := []byte(s)
 		for pattern, r := range engines {
-			cutter, search := knownCutter(pattern), newRegexSearch(r, text)
+			cutter, search := knownCutter(pattern), r.Search(text)
 			for at := 0; at < len(text); {
-				start, end, ok := search.find(at)
+				start, end, ok := search.Find(at)
 				if n := cutter.word(text[at:]); !ok || start != at || end != at+n {
 					t.Fatalf("%s at %d of %q: the cutter says %d, the engine %d to %d", pattern, at, s, n, start, end)
 				}
 				at = end
 			}
-		}
-	})
-}
-
-// FuzzRegex holds the engine that remembers equal to the one that doesn't, on patterns and texts of any kind.
-func FuzzRegex(f *testing.F) {
-	for _, pattern := range []string{`(?>a|ab)c|(?=.*b)a`, `(?:(?!aa)\w)+?b`, `a{1,2}+|[^\s\p{L}]++$`, o200kPattern} {
-		f.Add(pattern, "aab ab abc 'S aa b")
-	}
-	f.Fuzz(func(t *testing.T, pattern, s string) {
-		r, err := compileRegex(pattern)
-		if err != nil || len(r.prog) > 200 || len(s) > 200 {
-			return
-		}
-		fast, slow := newRegexSearch(r, []byte(s)), newRegexSearch(r, []byte(s))
-		slow.steps = 0
-		if got, want := fmt.Sprint(cutAtMatches([]byte(s), slow, false)), fmt.Sprint(cutAtMatches([]byte(s), fast, false)); got != want {
-			t.Fatalf("%q on %q: %s, and without memory %s", pattern, s, got, want)
 		}
 	})
 }

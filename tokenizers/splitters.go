@@ -8,9 +8,11 @@ import (
 func init() { // the table holds what Sequence looks up in it
 	preTokenizers["CharDelimiterSplit"] = loadCharDelimiterSplit
 	preTokenizers["Digits"] = loadDigits
+	preTokenizers["FixedLength"] = loadFixedLength
 	preTokenizers["Punctuation"] = loadPunctuation
 	preTokenizers["Sequence"] = loadPreTokenizers
 	preTokenizers["Split"] = loadSplit
+	preTokenizers["UnicodeScripts"] = loadUnicodeScripts
 	preTokenizers["Whitespace"] = loadWhitespace
 	preTokenizers["WhitespaceSplit"] = loadWhitespaceSplit
 }
@@ -19,19 +21,12 @@ func init() { // the table holds what Sequence looks up in it
 type preTokenizerSequence []preTokenizer
 
 func loadPreTokenizers(f *fields) (preTokenizer, error) {
-	var s preTokenizerSequence
-	f.get("pretokenizers", true, func(r *jsonReader) error {
-		return r.array(func(int) error {
-			raw, err := r.raw()
-			if err != nil {
-				return err
-			}
-			part, err := loadPart(&jsonReader{data: raw}, preTokenizers)
-			s = append(s, part)
-			return err
-		})
-	})
-	return s, f.err
+	parts, err := readParts(f, "pretokenizers", func(r *jsonReader) (preTokenizer, error) { return loadPart(r, preTokenizers) })
+	s := preTokenizerSequence(parts)
+	if err == nil {
+		err = checkGrowth("pretokenizers", splitGrowth(s))
+	}
+	return s, err
 }
 
 func (s preTokenizerSequence) split(dst []text, t text) []text {
@@ -86,7 +81,7 @@ func loadPunctuation(f *fields) (preTokenizer, error) {
 
 // loadWhitespaceSplit drops white space, and cuts there.
 func loadWhitespaceSplit(f *fields) (preTokenizer, error) {
-	return &splitter{behavior: removed, search: charSearch(charClasses().test(isSpace))}, f.err
+	return &splitter{behavior: removed, search: charSearch(charClasses().test(isSpace)), atSpace: true}, f.err
 }
 
 // loadCharDelimiterSplit drops one character wherever it stands, and cuts there.
@@ -111,7 +106,7 @@ func loadWhitespace(f *fields) (preTokenizer, error) {
 
 type runFinder struct{ text []byte }
 
-func (f *runFinder) find(from int) (start, end int, ok bool) {
+func (f *runFinder) Find(from int) (start, end int, ok bool) {
 	classes := charClasses()
 	kind := charClass(0)
 	for start, end = from, from; end < len(f.text); {

@@ -22,6 +22,9 @@ func loadTemplate(f *fields) (postProcessor, error) {
 	specials := map[string]*specialPiece{}
 	f.get("special_tokens", true, func(r *jsonReader) error {
 		return r.object(func(key string) error {
+			if specials[key] != nil {
+				return errors.New("given twice")
+			}
 			piece, err := readTemplateSpecial(r)
 			specials[key] = piece
 			return err
@@ -71,7 +74,11 @@ func readTemplate(r *jsonReader, specials map[string]*specialPiece, sequences in
 	var pieces []templatePiece
 	size := 0
 	err := r.array(func(int) error {
-		return r.object(func(kind string) error {
+		kinds := 0
+		err := r.object(func(kind string) error {
+			if kinds++; kinds > 1 {
+				return errors.New("a piece is one SpecialToken or one Sequence")
+			}
 			raw, err := r.raw()
 			if err != nil {
 				return err
@@ -103,28 +110,48 @@ func readTemplate(r *jsonReader, specials map[string]*specialPiece, sequences in
 			pieces = append(pieces, p)
 			return nil
 		})
+		if err == nil && kinds == 0 {
+			err = errors.New("expected SpecialToken, or Sequence A or B")
+		}
+		return err
 	})
 	return pieces, err
 }
 
-func (t *templateProcessor) process(sequences []Encoding, addSpecial bool) Encoding {
-	template := t.single
-	if len(sequences) > 1 {
-		template = t.pair
-	}
-	var out Encoding
-	for _, p := range template {
+// process gives windows the special tokens too, but not the types of the template, as the reference does.
+func (t *templateProcessor) process(sequences []Encoding, addSpecial bool) []Encoding {
+	var pieces []Encoding
+	for _, p := range t.layout(len(sequences) > 1) {
 		if p.special == nil {
-			s := &sequences[p.sequence]
+			s := sequences[p.sequence].clone()
 			for i := range s.TypeIDs {
-				s.TypeIDs[i] = p.typeID
+				s.TypeIDs[i], s.SequenceIDs[i] = p.typeID, p.sequence
 			}
-			out.addSequence(s)
+			pieces = append(pieces, s)
 		} else if addSpecial {
-			out.addSpecial(*p.special, p.typeID)
+			var piece Encoding
+			piece.addSpecial(*p.special, p.typeID)
+			pieces = append(pieces, piece)
 		}
 	}
-	return out
+	return pieces
+}
+
+func (t *templateProcessor) layout(pair bool) []templatePiece {
+	if pair {
+		return t.pair
+	}
+	return t.single
+}
+
+func (t *templateProcessor) added(pair bool) int {
+	n := 0
+	for _, p := range t.layout(pair) {
+		if p.special != nil {
+			n += len(p.special.ids)
+		}
+	}
+	return n
 }
 
 func (t *templateProcessor) specials() []specialPiece {

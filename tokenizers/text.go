@@ -13,7 +13,10 @@ type text struct {
 }
 
 // newText returns the input as it is, with U+FFFD for each ill-formed sequence when wellFormed is asked for.
-func newText(input string, wellFormed bool) text {
+func newText(input string, wellFormed bool) text { return newTextAt(input, 0, wellFormed) }
+
+// newTextAt is newText for a part of the input that stands at a place of it.
+func newTextAt(input string, at int, wellFormed bool) text {
 	t := text{bytes: make([]byte, 0, len(input)), from: make([]span, 0, len(input))}
 	b := []byte(input)
 	for i := 0; i < len(b); {
@@ -27,7 +30,7 @@ func newText(input string, wellFormed bool) text {
 				n, char = bad, []byte(replacement)
 			}
 		}
-		t.add(char, span{int32(i), int32(i + n)})
+		t.add(char, span{int32(at + i), int32(at + i + n)})
 		i += n
 	}
 	return t

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 )
 
 // maxFileBytes bounds the size of a tokenizer.json; the largest published ones have about 40 MB.
@@ -21,7 +22,15 @@ type Tokenizer struct {
 	decoder       decoder
 	added         *addedTokens
 	vocabSize     int
+	truncation    *Truncation // what the file asks for; nil for nothing
+	padding       *Padding
 	plan          fusedPlan // nil: the parts are run one by one
+	spans         spanner   // nil: the parts say where tokens come from
+	prefixesFirst bool      // the pre-tokenizer sets a prefix only before the beginning of the input
+	trims         []offsetTrim
+	margins       func() []margin // white space of the tokens, by id; made when it is asked for first
+	sequencers    sync.Pool
+	decodeTable   func() *decodeTable
 }
 
 // The parts of a tokenizer, one job each. All are read-only, and none fails once it is loaded.
@@ -41,9 +50,13 @@ type (
 		entries() int // number of tokens
 		limit() int   // one more than the highest id
 	}
-	// postProcessor lays out one or two encoded texts. It may change them.
+	// postProcessor lays out one or two encoded texts.
 	postProcessor interface {
-		process(sequences []Encoding, addSpecial bool) Encoding
+		// process returns what follows one another in the encoding. It may change the pieces it is given: a text each, or what a post-processor
+		// before it made of them.
+		process(pieces []Encoding, addSpecial bool) []Encoding
+		// added returns how many tokens it adds to one text, or to a pair.
+		added(pair bool) int
 		// specials returns what it may add.
 		specials() []specialPiece
 	}
@@ -91,7 +104,7 @@ func load(data []byte) (*Tokenizer, error) {
 	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("file of more than %d bytes", maxFileBytes)
 	}
-	f, err := newFields(data)
+	f, err := newFieldsOf(data, "model")
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +112,13 @@ func load(data []byte) (*Tokenizer, error) {
 		f.err = inField("version", fmt.Errorf("%q is not known: 1.0 is", v))
 	}
 	t := &Tokenizer{raw: data}
+	f.get("truncation", false, func(r *jsonReader) (err error) { t.truncation, err = readTruncation(r); return err })
+	f.get("padding", false, func(r *jsonReader) (err error) { t.padding, err = readPadding(r); return err })
 	f.get("normalizer", false, func(r *jsonReader) (err error) { t.normalizer, err = loadPart(r, normalizers); return err })
 	f.get("pre_tokenizer", false, func(r *jsonReader) (err error) { t.preTokenizer, err = loadPart(r, preTokenizers); return err })
 	f.get("post_processor", false, func(r *jsonReader) (err error) { t.postProcessor, err = loadPart(r, postProcessors); return err })
 	f.get("decoder", false, func(r *jsonReader) (err error) { t.decoder, err = loadPart(r, decoders); return err })
-	f.get("model", true, func(r *jsonReader) (err error) { t.model, err = loadModel(r); return err })
+	f.get("model", true, func(r *jsonReader) (err error) { t.model, err = loadModel(r, f.sub); return err })
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -120,6 +135,13 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
+	t.trims = trimsOf(t.postProcessor)
+	t.spans = newSpanner(t)
+	if m, ok := t.preTokenizer.(*metaspace); ok {
+		t.prefixesFirst = m.prepend == prependFirst
+	}
+	t.margins = sync.OnceValue(t.newMargins)
+	t.decodeTable = sync.OnceValue(func() *decodeTable { return newDecodeTable(t) })
 	if err := t.check(); err != nil {
 		return nil, err
 	}
@@ -130,6 +152,7 @@ func load(data []byte) (*Tokenizer, error) {
 var (
 	normalizers = map[string]func(*fields) (normalizer, error){
 		"BertNormalizer": loadBertNormalizer,
+		"ByteLevel":      loadByteLevelNormalizer,
 		"Lowercase":      loadLowercase,
 		"NFC":            loadNFC,
 		"NFD":            loadNFD,
@@ -175,6 +198,7 @@ var (
 // The sequences are added when the tables are there, since they use them.
 func init() {
 	normalizers["Sequence"] = loadNormalizerSequence
+	postProcessors["Sequence"] = loadProcessorSequence
 	decoders["Sequence"] = loadDecoderSequence
 }
 
@@ -202,11 +226,11 @@ func loadType[P any](f *fields, kind string, known map[string]func(*fields) (P, 
 	return load(f)
 }
 
-// loadModel also takes old files, whose models have no type and are told apart by their members.
-func loadModel(r *jsonReader) (model, error) {
-	f, err := newFields(r.data)
-	if err != nil {
-		return nil, err
+// loadModel also takes old files, whose models have no type and are told apart by their members. f are the fields of what r reads, or nil where that is
+// no object.
+func loadModel(r *jsonReader, f *fields) (model, error) {
+	if f == nil {
+		return nil, r.fail("expected an object")
 	}
 	kind := f.str("type", false)
 	if _, given := f.raw["type"]; !given {
@@ -255,7 +279,8 @@ func (t *Tokenizer) check() error {
 
 // keepsBytes tells whether text that is not valid UTF-8 is encoded byte by byte.
 func (t *Tokenizer) keepsBytes() bool {
-	return makesBytes(t.preTokenizer) && t.normalizer == nil
+	_, shown := t.normalizer.(byteLevelNormalizer)
+	return shown || makesBytes(t.preTokenizer) && t.normalizer == nil
 }
 
 // Save writes the tokenizer.json, byte for byte the one that was loaded, unknown fields included.

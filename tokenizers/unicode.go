@@ -178,21 +178,17 @@ func invalidPrefix(b []byte) int {
 
 // appendValid appends b with U+FFFD in place of each maximal ill-formed subpart.
 func appendValid(dst, b []byte) []byte {
-	for len(b) > 0 {
-		n := 0
-		for n < len(b) && b[n] < utf8.RuneSelf {
-			n++
-		}
-		dst, b = append(dst, b[:n]...), b[n:]
-		if len(b) == 0 {
-			break
-		}
-		if bad := invalidPrefix(b); bad > 0 {
-			dst, b = append(dst, replacement...), b[bad:]
+	for i := 0; i < len(b); {
+		if b[i] < utf8.RuneSelf {
+			i++
 			continue
 		}
-		_, n = utf8.DecodeRune(b)
-		dst, b = append(dst, b[:n]...), b[n:]
+		if _, n := utf8.DecodeRune(b[i:]); n > 1 {
+			i += n
+			continue
+		}
+		dst = append(append(dst, b[:i]...), replacement...)
+		b, i = b[i+invalidPrefix(b[i:]):], 0
 	}
-	return dst
+	return append(dst, b...)
 }

@@ -11,8 +11,10 @@ import (
 // unigram takes of all ways to cut a word into pieces the one with the highest sum of scores, which are logarithms of probabilities (Kudo 2018).
 type unigram struct {
 	vocabulary
-	scores       []float64
-	trie         *trie
+	scores       []float64 // by id, and minus infinity for what is no piece
+	chars        *charTable
+	pieces       *doubleArray
+	longest      int // bytes of the longest piece, at least those of a character
 	unknown      uint32
 	unknownScore float64
 	byteIDs      *[256]uint32 // what unknown text becomes; nil where it is the unknown token
@@ -22,7 +24,8 @@ type unigram struct {
 const unknownPenalty = 10
 
 func loadUnigram(f *fields) (model, error) {
-	u := &unigram{vocabulary: vocabulary{ids: map[string]uint32{}}, trie: newTrie()}
+	const bytesPerPiece = 32
+	u := &unigram{vocabulary: newVocabulary(len(f.raw["vocab"]) / bytesPerPiece)}
 	f.get("vocab", true, u.readPieces)
 	u.unknown = f.count("unk_id", true, maxID)
 	fallback := f.boolean("byte_fallback", false)
@@ -40,6 +43,12 @@ func loadUnigram(f *fields) (model, error) {
 	if fallback {
 		u.setByteIDs()
 	}
+	u.scores = append(u.scores, math.Inf(-1))
+	u.pieces, u.chars = newDoubleArray(u.tokens), newCharTable(u.tokens)
+	u.longest = utf8.UTFMax
+	for _, piece := range u.tokens {
+		u.longest = max(u.longest, len(piece))
+	}
 	return u, nil
 }
 
@@ -50,12 +59,12 @@ func (u *unigram) readPieces(r *jsonReader) error {
 			return fmt.Errorf("more than %d pieces", maxID)
 		}
 		n := 0
-		var piece string
+		var piece []byte
 		err := r.array(func(k int) (err error) {
 			n++
 			switch k {
 			case 0:
-				piece, err = r.str()
+				piece, err = r.bytes()
 			case 1:
 				var score float64
 				score, err = r.score()
@@ -71,9 +80,6 @@ func (u *unigram) readPieces(r *jsonReader) error {
 		if err == nil {
 			err = u.add(piece, uint32(i))
 		}
-		if err == nil && piece != "" {
-			u.trie.insert(piece, uint32(i))
-		}
 		return err
 	})
 }
@@ -81,10 +87,11 @@ func (u *unigram) readPieces(r *jsonReader) error {
 // score reads a number as the reference does: the digits as one whole number, rounded, times or through a power of ten, rounded again. That can be off by
 // a unit in the last place, and decides between cuts of a word that score the same.
 func (r *jsonReader) score() (float64, error) {
-	s, err := r.number()
+	number, err := r.number()
 	if err != nil {
 		return 0, err
 	}
+	s := string(number)
 	digits, exponent := uint64(0), 0
 	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(s, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
@@ -146,81 +153,25 @@ func (u *unigram) setByteIDs() {
 
 func (u *unigram) name() string { return "Unigram" }
 
-// path is the best way to a place of a word: the score of all its pieces, the last of these, and where that begins, or -1 where no way is known yet.
-type path struct {
-	score float64
-	id    uint32
-	start int32
-}
-
 func (u *unigram) tokenize(dst []token, word []byte, m *merger) []token {
-	m.paths = append(m.paths[:0], path{})
-	for range word {
-		m.paths = append(m.paths, path{start: -1})
+	c := u.newCutter(word, &m.lattice)
+	for c.next() {
+		dst = append(dst, m.lattice.tokens...)
 	}
-	for start := 0; start < len(word); {
-		_, size := utf8.DecodeRune(word[start:])
-		if !u.extend(m.paths, word, start, size) {
-			improve(m.paths, start, start+size, u.unknown, u.unknownScore)
-		}
-		start += size
-	}
-	return u.backtrack(dst, word, m.paths)
+	return dst
 }
 
-// extend considers all pieces that begin at start, and tells whether one is the single character there, which has size bytes.
-func (u *unigram) extend(paths []path, word []byte, start, size int) (single bool) {
-	node := uint32(trieRoot)
-	for end := start; end < len(word); end++ {
-		next, ok := u.trie.step(node, word[end])
-		if !ok {
-			break
-		}
-		if node = next; u.trie.value[node] == noID {
-			continue
-		}
-		id := u.trie.value[node]
-		improve(paths, start, end+1, id, u.scores[id])
-		single = single || end+1 == start+size
-	}
-	return single
-}
-
-// improve takes the way through start and a piece to end, if it is better than what was known.
-func improve(paths []path, start, end int, id uint32, score float64) {
-	score += paths[start].score
-	if to := &paths[end]; to.start < 0 || score > to.score {
-		*to = path{score, id, int32(start)}
-	}
-}
-
-// backtrack appends the pieces of the best way, runs of unknown ones as one.
-func (u *unigram) backtrack(dst []token, word []byte, paths []path) []token {
+// appendPieces appends the ids of a word, with startsWord on the first.
+func (u *unigram) appendPieces(dst []uint32, word []byte, m *merger) []uint32 {
 	first := len(dst)
-	for end := len(word); end > 0; {
-		start, id := int(paths[end].start), paths[end].id
-		bytes := false
-		if id == u.unknown {
-			for start > 0 && paths[start].id == u.unknown {
-				start = int(paths[start].start)
-			}
-			if known, ok := u.ids[string(word[start:end])]; ok {
-				id = known
-			} else {
-				bytes = u.byteIDs != nil && u.hasBytes(word[start:end])
-			}
+	c := u.newCutter(word, &m.lattice)
+	for c.next() {
+		for _, t := range m.lattice.tokens {
+			dst = append(dst, t.id)
 		}
-		if bytes {
-			for i := end - 1; i >= start; i-- {
-				dst = append(dst, token{u.byteIDs[word[i]], int32(start), int32(end)})
-			}
-		} else {
-			dst = append(dst, token{id, int32(start), int32(end)})
-		}
-		end = start
 	}
-	for i, k := first, len(dst)-1; i < k; i, k = i+1, k-1 {
-		dst[i], dst[k] = dst[k], dst[i]
+	if len(dst) > first {
+		dst[first] |= startsWord
 	}
 	return dst
 }

@@ -25,7 +25,7 @@ func loadWordLevel(f *fields) (model, error) {
 func (w *wordLevel) name() string { return "WordLevel" }
 
 func (w *wordLevel) tokenize(dst []token, word []byte, _ *merger) []token {
-	id, ok := w.ids[string(word)]
+	id, ok := w.find(word)
 	if !ok {
 		id = w.unknown
 	}

@@ -10,6 +10,7 @@ import (
 // (Schuster and Nakajima 2012, as in BERT).
 type wordPiece struct {
 	vocabulary
+	prefix    string
 	unknown   uint32
 	maxChars  int // a longer word is unknown
 	trie      *trie
@@ -19,7 +20,7 @@ type wordPiece struct {
 func loadWordPiece(f *fields) (model, error) {
 	w := &wordPiece{trie: newTrie()}
 	unknown := f.str("unk_token", true)
-	prefix := f.str("continuing_subword_prefix", true)
+	w.prefix = f.str("continuing_subword_prefix", true)
 	w.maxChars = int(f.count("max_input_chars_per_word", true, 1<<31-1))
 	f.get("vocab", true, func(r *jsonReader) (err error) { w.vocabulary, err = readVocabulary(r); return err })
 	if f.err != nil {
@@ -29,15 +30,15 @@ func loadWordPiece(f *fields) (model, error) {
 	if w.unknown, ok = w.tokenID(unknown); !ok {
 		return nil, inField("unk_token", fmt.Errorf("%q is not in vocab", unknown))
 	}
-	for token, id := range w.ids {
+	for id, token := range w.tokens {
 		if token != "" {
-			w.trie.insert(token, id)
+			w.trie.insert(token, uint32(id))
 		}
 	}
-	if len(prefix) > maxTokenBytes {
+	if len(w.prefix) > maxTokenBytes {
 		return nil, inField("continuing_subword_prefix", errors.New("is too long"))
 	}
-	w.following = w.trie.path(trieRoot, prefix)
+	w.following = w.trie.path(trieRoot, w.prefix)
 	return w, nil
 }
 

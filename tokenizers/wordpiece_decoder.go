@@ -12,21 +12,20 @@ func loadWordPieceDecoder(f *fields) (decoder, error) {
 	return &wordPieceDecoder{f.str("prefix", true), f.boolean("cleanup", true)}, f.err
 }
 
-func (d *wordPieceDecoder) decode(tokens []string) []string {
-	for i, token := range tokens {
-		if i > 0 {
-			if rest, ok := strings.CutPrefix(token, d.prefix); ok {
-				token = rest
-			} else {
-				token = " " + token
-			}
+func (d *wordPieceDecoder) decode(tokens []string) []string { return decodePieces(d, tokens) }
+
+func (d *wordPieceDecoder) piece(token string, first, _ bool) string {
+	if !first {
+		if rest, ok := strings.CutPrefix(token, d.prefix); ok {
+			token = rest
+		} else {
+			token = " " + token
 		}
-		if d.cleanUp {
-			token = cleanUp(token)
-		}
-		tokens[i] = token
 	}
-	return tokens
+	if d.cleanUp {
+		token = cleanUp(token)
+	}
+	return token
 }
 
 // cleanUp makes the replacements of the reference one after another; each sees one token with the space before it.

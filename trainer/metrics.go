@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/shardmill/shardmill/trainer/events"
 )
 
 // MetricsFile is the file in the folder of a run that has one line of JSON for each update ([StepMetrics]) and each evaluation
@@ -17,35 +21,71 @@ import (
 const MetricsFile = "metrics.jsonl"
 
 // Evaluations returns the evaluations of the run in dir, in their order.
-func Evaluations(dir string) ([]EvalMetrics, error) {
+func Evaluations(dir string) (evals []EvalMetrics, err error) {
+	err = eachMetric(dir, func(_ *StepMetrics, e *EvalMetrics) error {
+		if e != nil {
+			evals = append(evals, *e)
+		}
+		return nil
+	})
+	return evals, err
+}
+
+// ReadMetrics returns the updates and the evaluations of the run in dir, in their order.
+func ReadMetrics(dir string) (steps []StepMetrics, evals []EvalMetrics, err error) {
+	err = eachMetric(dir, func(s *StepMetrics, e *EvalMetrics) error {
+		if s != nil {
+			steps = append(steps, *s)
+		} else {
+			evals = append(evals, *e)
+		}
+		return nil
+	})
+	return steps, evals, err
+}
+
+// eachMetric reads the metrics of a run: of the arguments of do, one is nil.
+func eachMetric(dir string, do func(*StepMetrics, *EvalMetrics) error) error {
 	f, err := os.Open(filepath.Join(dir, MetricsFile))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	var evals []EvalMetrics
-	lines := json.NewDecoder(f)
+	lines := json.NewDecoder(bufio.NewReader(f))
 	for {
-		var line struct {
-			EvalMetrics
-			EvalLoss *float64 `json:"eval_loss"`
-		}
+		var line json.RawMessage
 		err := lines.Decode(&line)
 		if err == io.EOF {
-			return evals, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read metrics %s: %w", f.Name(), err)
+			return fmt.Errorf("read metrics %s: %w", f.Name(), err)
 		}
-		if line.EvalLoss != nil {
-			line.EvalMetrics.EvalLoss = *line.EvalLoss
-			evals = append(evals, line.EvalMetrics)
+		var kind struct {
+			EvalLoss *float64 `json:"eval_loss"`
+		}
+		s, e := &StepMetrics{}, (*EvalMetrics)(nil)
+		if err = json.Unmarshal(line, &kind); err == nil && kind.EvalLoss != nil {
+			s, e = nil, &EvalMetrics{}
+			err = json.Unmarshal(line, e)
+		} else if err == nil {
+			err = json.Unmarshal(line, s)
+		}
+		if err != nil {
+			return fmt.Errorf("read metrics %s: %w", f.Name(), err)
+		}
+		if err := do(s, e); err != nil {
+			return err
 		}
 	}
 }
 
+// EventsFile is the file in the folder of a run that shows the same numbers to TensorBoard. Its times are steps, so that it is the same bytes
+// too.
+const EventsFile = "events.out.tfevents.0000000000.shardmill"
+
 // metricsLog appends to the metrics of a run. Without a folder it does nothing.
-type metricsLog struct{ file *os.File }
+type metricsLog struct{ file, events *os.File }
 
 // openMetrics opens the metrics of the run in dir and cuts them back to what was known after update step: its evaluation, if one is
 // due, comes after the checkpoint and is done again.
@@ -71,7 +111,45 @@ func openMetrics(dir string, step int64) (*metricsLog, error) {
 	if _, err := f.Seek(size, io.SeekStart); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &metricsLog{f}, nil
+	events, err := openEvents(dir)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &metricsLog{f, events}, nil
+}
+
+// openEvents makes the events of the metrics that there are, and leaves the file open for more.
+func openEvents(dir string) (f *os.File, err error) {
+	if f, err = os.Create(filepath.Join(dir, EventsFile)); err != nil {
+		return nil, err
+	}
+	out := bufio.NewWriter(f)
+	_, err = out.Write(events.AppendVersion(nil))
+	if err == nil {
+		err = eachMetric(dir, func(s *StepMetrics, e *EvalMetrics) error {
+			_, err := out.Write(metricsEvent(s, e))
+			return err
+		})
+	}
+	if err = errors.Join(err, out.Flush()); err != nil {
+		return nil, errors.Join(fmt.Errorf("write %s: %w", f.Name(), err), f.Close())
+	}
+	return f, nil
+}
+
+// metricsEvent is the record of an update or of an evaluation.
+func metricsEvent(s *StepMetrics, e *EvalMetrics) []byte {
+	if s != nil {
+		return events.AppendScalars(nil, float64(s.Step), s.Step, []events.Scalar{
+			{Tag: "train/loss", Value: s.Loss}, {Tag: "train/learning_rate", Value: s.LearningRate},
+			{Tag: "train/grad_norm", Value: s.GradNorm}, {Tag: "train/tokens", Value: float64(s.Tokens)},
+		})
+	}
+	scalars := []events.Scalar{{Tag: "eval/loss", Value: e.EvalLoss}}
+	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
+		scalars = append(scalars, events.Scalar{Tag: "eval/" + name, Value: e.Scores[name]})
+	}
+	return events.AppendScalars(nil, float64(e.Step), e.Step, scalars)
 }
 
 // metricsUpTo returns the length in bytes of the lines before the first that is newer than the checkpoint of a step, or is not whole.
@@ -106,15 +184,23 @@ func metricsUpTo(path string, step int64) (int64, error) {
 	}
 }
 
-func (l *metricsLog) write(line any) error {
+// write adds an update or an evaluation, the other being nil.
+func (l *metricsLog) write(s *StepMetrics, e *EvalMetrics) error {
 	if l.file == nil {
 		return nil
 	}
 	var b bytes.Buffer
+	line := any(s)
+	if s == nil {
+		line = e
+	}
 	if err := json.NewEncoder(&b).Encode(line); err != nil {
 		return err
 	}
-	_, err := l.file.Write(b.Bytes()) // one write for a line, so that readers see whole ones
+	if _, err := l.file.Write(b.Bytes()); err != nil { // one write for a line, so that readers see whole ones
+		return err
+	}
+	_, err := l.events.Write(metricsEvent(s, e))
 	return err
 }
 
@@ -122,12 +208,12 @@ func (l *metricsLog) sync() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.Sync()
+	return l.file.Sync() // the events are made of it again
 }
 
 func (l *metricsLog) close() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.Close()
+	return errors.Join(l.file.Close(), l.events.Close())
 }

@@ -22,6 +22,12 @@ type Options struct {
 	// Evaluate, if not nil, does the evaluations in the place of the loss on held-out batches, for models with scores beside it.
 	Evaluate func(ctx context.Context) (EvalMetrics, error)
 
+	// Best is the measure by which one evaluation is better than another: BestLoss, where less is better, or the name of a score, where more is; ""
+	// means that none is. The checkpoint of the best, the first of equals, is kept, and its model is that of the folder when the run ends.
+	Best string
+	// Patience ends the run after so many evaluations without a new best; 0 means never.
+	Patience int64
+
 	Dir             string            // folder of the run; "" writes nothing
 	Files           map[string][]byte // files of the model folder that stand beside the weights, by name: config.json, tokenizer.json
 	CheckpointEvery int64             // updates between two checkpoints; the last update is always followed by one. 0 means only that
@@ -33,6 +39,9 @@ type Options struct {
 
 	Hooks Hooks
 }
+
+// BestLoss takes the evaluation with the lowest loss for the best.
+const BestLoss = "loss"
 
 // Hooks are called by [Train], in its goroutine, as things happen. Each may be nil.
 type Hooks struct {
@@ -83,6 +92,10 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("evaluating every %d steps on %d batches: neither may be below 0", o.EvalEvery, o.EvalBatches)
 	case o.CheckpointEvery < 0 || o.KeepLast < 0:
 		return fmt.Errorf("a checkpoint every %d steps of which %d are kept: neither may be below 0", o.CheckpointEvery, o.KeepLast)
+	case o.Patience < 0 || o.Patience > 0 && o.Best == "":
+		return fmt.Errorf("patience of %d evaluations: give at least 0, and the measure that it waits for", o.Patience)
+	case o.Best != "" && o.Dir == "":
+		return fmt.Errorf("keeping the best model needs a folder for the run")
 	case o.Resume && o.Dir == "":
 		return fmt.Errorf("resuming needs the folder of the run")
 	}
@@ -108,6 +121,15 @@ func (o *Options) settings() map[string]string {
 		"beta2":                 float(adamw.Beta2),
 		"epsilon":               float(adamw.Epsilon),
 		"weight decay":          float(adamw.WeightDecay),
+	}
+	if o.Schedule.DecaySteps > 0 {
+		m["decay steps"] = strconv.FormatInt(o.Schedule.DecaySteps, 10)
+	}
+	if rates := adamw.Rates.String(); rates != "" {
+		m["rates"] = rates
+	}
+	if o.Patience > 0 {
+		m["patience"] = strconv.FormatInt(o.Patience, 10) + " evaluations by " + o.Best
 	}
 	for name, value := range o.Settings {
 		m[name] = value

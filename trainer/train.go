@@ -42,7 +42,9 @@ type Result struct {
 	Tokens     int64        // read over all updates
 	Labels     int64        // predicted over all updates
 	Last       StepMetrics  // of the last update; zero if a resumed run had nothing left to do
-	Eval       *EvalMetrics // of the evaluation after the last update; nil without held-out batches
+	Eval       *EvalMetrics // of the last evaluation; nil without held-out batches
+	Best       *EvalMetrics // of the best evaluation; nil without Options.Best
+	Stopped    bool         // whether Options.Patience ended the run
 	Checkpoint string       // folder of the last checkpoint; "" if the run has no folder
 }
 
@@ -58,6 +60,7 @@ type run struct {
 
 	state      checkpoint.State
 	checkpoint string // folder of the checkpoint of state.Step, if it has one
+	sinceBest  int64  // evaluations after the best
 	minibatch  []schemas.Minibatch
 	result     Result
 }
@@ -67,7 +70,8 @@ type run struct {
 //
 // The course of a run is a function of the model's weights, the batches and the options alone: not of the pool's threads, and not of
 // interruptions. When ctx ends, the run stops after the update it is in or before the next one, saves, and returns an *[Interrupted].
-// A loss or gradient that is NaN or infinite ends it with an error that names the step.
+// A loss or gradient that is NaN or infinite ends it with an error that names the step. Of two processes that train into one folder at once, the
+// second fails.
 func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batches, o Options) (result Result, err error) {
 	if o.Accumulate == 0 {
 		o.Accumulate = 1
@@ -84,6 +88,13 @@ func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batc
 		state:     checkpoint.State{Seed: o.Seed, Data: train.Fingerprint(), Settings: o.settings()},
 		minibatch: make([]schemas.Minibatch, o.Accumulate),
 	}
+	if r.Dir != "" {
+		held, err := lock(r.Dir)
+		if err != nil {
+			return Result{}, err
+		}
+		defer held.Close() // no data is written to it; on a nil file this does nothing
+	}
 	if err := r.begin(); err != nil {
 		return Result{}, err
 	}
@@ -92,6 +103,11 @@ func Train(ctx context.Context, pool *kernels.Pool, m Model, train, heldOut Batc
 		return Result{}, r.explain(ctx, err)
 	}
 	r.result.Step, r.result.Tokens, r.result.Labels, r.result.Checkpoint = r.state.Step, r.state.Tokens, r.state.Labels, r.checkpoint
+	if r.result.Best != nil {
+		if _, err := checkpoint.Promote(r.Dir, r.result.Best.Step); err != nil {
+			return Result{}, err
+		}
+	}
 	return r.result, nil
 }
 
@@ -106,8 +122,35 @@ func (r *run) begin() (err error) {
 		return fmt.Errorf("go to minibatch %d of the training batches: %w", r.state.Minibatches, err)
 	}
 	r.model.Params().ZeroGrads()
-	r.metrics, err = openMetrics(r.Dir, r.state.Step)
-	return err
+	if r.metrics, err = openMetrics(r.Dir, r.state.Step); err != nil || r.Best == "" {
+		return err
+	}
+	evals, err := Evaluations(r.Dir)
+	if err != nil {
+		return errors.Join(err, r.metrics.close())
+	}
+	for _, m := range evals {
+		r.judge(m)
+	}
+	return nil
+}
+
+// judge compares an evaluation with the best before it, and tells whether it is better.
+func (r *run) judge(m EvalMetrics) bool {
+	if best := r.result.Best; best != nil && !(m.value(r.Best) > best.value(r.Best)) {
+		r.sinceBest++
+		return false
+	}
+	r.result.Best, r.sinceBest = &m, 0
+	return true
+}
+
+// value is the measure of that name, turned so that more is better.
+func (m *EvalMetrics) value(name string) float64 {
+	if name == BestLoss {
+		return -m.EvalLoss
+	}
+	return m.Scores[name]
 }
 
 func (r *run) restore() error {
@@ -189,6 +232,10 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	for r.state.Step < r.Steps {
+		if r.Patience > 0 && r.sinceBest >= r.Patience {
+			r.result.Stopped = true
+			return r.save()
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -232,6 +279,7 @@ func (r *run) update(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("step %d: %w", step, err)
 	}
+	r.adam.DropFrozen()
 	norm, err := optim.Norm(r.pool, r.model.Params().Grads)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", step, err)
@@ -249,7 +297,7 @@ func (r *run) update(ctx context.Context) error {
 	r.state.Labels += labels
 	r.checkpoint = ""
 	r.result.Last = StepMetrics{Step: step, Loss: loss, LearningRate: rate, GradNorm: norm, Tokens: tokens, Labels: labels}
-	if err := r.metrics.write(r.result.Last); err != nil {
+	if err := r.metrics.write(&r.result.Last, nil); err != nil {
 		return err
 	}
 	if r.Hooks.OnStep != nil {
@@ -321,13 +369,29 @@ func (r *run) evaluate(ctx context.Context) error {
 	}
 	m.Step = r.state.Step
 	r.result.Eval = &m
-	if err := r.metrics.write(m); err != nil {
+	if err := r.metrics.write(nil, &m); err != nil {
 		return err
 	}
 	if r.Hooks.OnEval != nil {
 		r.Hooks.OnEval(m)
 	}
+	if r.Best != "" {
+		if _, ok := m.Scores[r.Best]; !ok && r.Best != BestLoss {
+			return fmt.Errorf("step %d: the evaluation has no score %q by which to know the best: it has %v", r.state.Step, r.Best, slices.Sorted(maps.Keys(m.Scores)))
+		}
+		if r.judge(m) {
+			return r.save()
+		}
+	}
 	return nil
+}
+
+// bestSteps are the steps whose checkpoints stay, however old.
+func (r *run) bestSteps() []int64 {
+	if r.result.Best == nil {
+		return nil
+	}
+	return []int64{r.result.Best.Step}
 }
 
 // save writes the checkpoint of the current step, unless it has one.
@@ -343,7 +407,7 @@ func (r *run) save() error {
 		Moments: checkpoint.Moments{First: r.adam.M, Second: r.adam.V},
 		State:   r.state,
 		Files:   r.Files,
-	}, r.KeepLast)
+	}, r.KeepLast, r.bestSteps()...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -145,7 +146,7 @@ func TestResumeIsExact(t *testing.T) {
 		if _, _, err := start(t, t.Context(), 2, o); err != nil {
 			t.Fatalf("stopped at %d, resumed: %v", stopAt, err)
 		}
-		for _, name := range []string{MetricsFile, checkpoint.WeightsFile, filepath.Join(final, checkpoint.StateFile)} {
+		for _, name := range []string{MetricsFile, EventsFile, checkpoint.WeightsFile, filepath.Join(final, checkpoint.StateFile)} {
 			if contents(t, dir, name) != contents(t, whole, name) {
 				t.Errorf("stopped at %d: %s differs from that of an undisturbed run", stopAt, name)
 			}
@@ -180,7 +181,7 @@ func TestResumeAfterKill(t *testing.T) {
 	if resumed.Step != 5 {
 		t.Errorf("resumed %+v, want step 5", resumed)
 	}
-	for _, name := range []string{MetricsFile, checkpoint.WeightsFile} {
+	for _, name := range []string{MetricsFile, EventsFile, checkpoint.WeightsFile} {
 		if contents(t, dir, name) != contents(t, whole, name) {
 			t.Errorf("%s differs from that of an undisturbed run", name)
 		}
@@ -314,6 +315,25 @@ func TestTrainNamesTheStepThatFails(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestTwoRunsInOneFolder lets a second run begin while the first is under way.
+func TestTwoRunsInOneFolder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no locks there")
+	}
+	dir := t.TempDir()
+	o := options(dir, 4)
+	o.Hooks.OnStep = func(m StepMetrics) {
+		second := options(dir, 4)
+		second.Resume = true
+		if _, _, err := start(t, t.Context(), 1, second); err == nil || !strings.Contains(err.Error(), "another process trains there") {
+			t.Errorf("step %d: the second run has the error %v", m.Step, err)
+		}
+	}
+	if _, _, err := start(t, t.Context(), 1, o); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestUpdateWithoutLabels(t *testing.T) {

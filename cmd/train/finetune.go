@@ -24,6 +24,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/metrics"
 	"github.com/shardmill/shardmill/trainer/model"
 	"github.com/shardmill/shardmill/trainer/optim"
+	"github.com/shardmill/shardmill/trainer/report"
 )
 
 // finetune is the command with its flags.
@@ -47,7 +48,7 @@ type finetune struct {
 }
 
 // lossMetric chooses the best model by the lowest loss.
-const lossMetric = "loss"
+const lossMetric = trainer.BestLoss
 
 var finetuneMetrics = []string{metrics.Accuracy, metrics.F1, metrics.MacroF1, metrics.Matthews, lossMetric}
 
@@ -60,8 +61,8 @@ func newFinetune(args []string) *cobra.Command {
 made, with a new head at random; from a model with labels it takes the head along.
 
 Files end in .tsv (quotes are plain characters), .csv or .jsonl. Without --eval the model of the last epoch is the result, else that of the
-epoch with the best --metric; the folder of --out is then its model folder, with metrics.jsonl beside it. While it runs, the checkpoint of each
-epoch stays: three times the size of the model; then only the best and the last. The first Ctrl-C or SIGTERM saves
+epoch with the best --metric; the folder of --out is then its model folder, with metrics.jsonl beside it. The checkpoints of the best and the
+last epoch stay, each three times the size of the model. The first Ctrl-C or SIGTERM saves
 and ends; --resume goes on, to the same bits that an undisturbed run would have reached. The same seed gives the same model on any number
 of threads.
 ` + exitCodes,
@@ -98,14 +99,16 @@ func (t *finetune) flags(cmd *cobra.Command) {
 	f.IntVar(&t.sequences, "batch-size", 32, "examples in a minibatch")
 	f.IntVar(&t.labelled.length, "seq-len", 0, "longest sequence in tokens, what is over is cut off; 0 means what the model takes, up to 128")
 	f.Float64Var(&t.options.Schedule.Peak, "lr", 5e-5, "highest learning rate; small models want more")
-	f.StringVar(&t.options.Schedule.Shape, "schedule", optim.Linear, "learning rate after the warm-up: linear, cosine or constant")
+	f.StringVar(&t.options.Schedule.Shape, "schedule", optim.Linear, "learning rate after the warm-up: "+strings.Join(optim.Shapes, ", "))
 	f.Float64Var(&t.warmup, "warmup", 0.1, "share of the updates with a rising learning rate")
 	f.Float64Var(&t.options.AdamW.WeightDecay, "weight-decay", 0.01, "decay of AdamW")
 	f.Float64Var(&t.options.MaxNorm, "clip", 1, "largest norm of the gradients; 0 means any")
+	ratesFlags(f, &t.options.AdamW.Rates)
+	f.Int64Var(&t.options.Patience, "patience", 0, "end after so many epochs that are no better by --metric; 0 means never")
 
 	f.Uint64Var(&t.options.Seed, "seed", 0, "seed of the new head, the choice and order of examples, and dropout")
 	f.IntVar(&t.threads, "threads", 0, "threads; 0 means all processors")
-	f.StringVar(&t.progress, "progress", progressPlain, "plain, json or none, on standard error")
+	f.StringVar(&t.progress, "progress", progressAuto, progressUsage)
 }
 
 // validate finds what is wrong with the flags alone.
@@ -124,6 +127,8 @@ func (t *finetune) validate(cmd *cobra.Command) error {
 		return usagef("--train-examples %d: give at least 1, or 0 for all", t.examples)
 	case t.epochs < 1 || t.epochs > 1<<20:
 		return usagef("--epochs %d is outside 1..%d", t.epochs, 1<<20)
+	case t.options.Patience < 0 || t.options.Patience > 0 && t.eval == "":
+		return usagef("--patience %d: give at least 0, and --eval to measure on", t.options.Patience)
 	case t.sequences < 1:
 		return usagef("--batch-size %d: give at least 1", t.sequences)
 	case !(t.warmup >= 0 && t.warmup < 1):
@@ -177,10 +182,21 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	show.note("%d parameters, %d examples (%d cut to %d tokens) of %d labels, %d threads", network.Params().Count(), len(set), cut,
 		t.labelled.length, len(labels.Names), pool.Threads())
 	t.options.Hooks = trainer.Hooks{OnResume: show.resumed, OnStep: show.step, OnEval: show.eval, OnCheckpoint: show.saved}
+	if err := show.measure(network, pool, t.labelled.length); err != nil {
+		return err
+	}
 	show.start(0)
 	result, err := trainer.Train(ctx, pool, network, train, nil, t.options)
+	show.end()
 	if err != nil {
 		return err
+	}
+	card := report.Card{
+		Task: "text-classification", Kind: modelType(config), Parameters: network.Params().Count(), Use: "train predict --model . --data texts.tsv",
+		Data: [][2]string{{"examples", strconv.Itoa(len(set))}, {"labels", strings.Join(labels.Names, ", ")}, {"fingerprint of examples and order", train.Fingerprint()}},
+	}
+	if err := writeReport(t.out, card); err != nil {
+		return fmt.Errorf("the model is done, but not its report: %w", err)
 	}
 	return t.finish(stdout, result)
 }
@@ -261,6 +277,7 @@ func (t *finetune) evaluation(n *model.Network, labels *tasks.Labels) error {
 	if err != nil {
 		return err
 	}
+	t.options.Best, t.options.KeepLast = t.metric, 1
 	t.options.Evaluate = func(ctx context.Context) (trainer.EvalMetrics, error) {
 		m, _, err := trainer.EvaluateClassifier(ctx, n, batches, classes)
 		return m, err
@@ -277,6 +294,9 @@ func (t *finetune) complete(c *model.BERTClassifierConfig, train *tasks.Batches)
 	o.Steps, o.EvalEvery, o.CheckpointEvery = t.epochs*train.PerEpoch(), train.PerEpoch(), train.PerEpoch()
 	o.Schedule.Steps = o.Steps
 	o.Schedule.WarmupSteps = int64(math.Ceil(t.warmup * float64(o.Steps)))
+	if o.Schedule.Shape == optim.WSD {
+		o.Schedule.DecaySteps = max(1, o.Steps/10)
+	}
 	o.Dir = t.out
 	content, err := c.JSON()
 	if err != nil {
@@ -298,41 +318,13 @@ func (t *finetune) complete(c *model.BERTClassifierConfig, train *tasks.Batches)
 	return nil
 }
 
-// finish makes the best epoch the model of the folder and tells about it.
+// finish tells what became of the run.
 func (t *finetune) finish(w io.Writer, r trainer.Result) error {
-	if t.options.Evaluate == nil {
-		if _, err := checkpoint.Promote(t.out, r.Step); err != nil {
-			return err
-		}
+	if r.Best == nil {
 		_, err := fmt.Fprintf(w, "trained %d epochs, %d steps; the model is in %s\n", t.epochs, r.Step, t.out)
 		return err
 	}
-	evals, err := trainer.Evaluations(t.out)
-	if err != nil {
-		return err
-	}
-	best := t.best(evals)
-	if _, err := checkpoint.Promote(t.out, best.Step); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "trained %d epochs, %d steps; the best by %s is epoch %d: %s; its model is in %s\n",
-		t.epochs, r.Step, t.metric, best.Step/t.options.EvalEvery, scoresText(best), t.out)
+	_, err := fmt.Fprintf(w, "trained %d epochs, %d steps; the best by %s is epoch %d: %s; its model is in %s\n",
+		r.Step/t.options.EvalEvery, r.Step, t.metric, r.Best.Step/t.options.EvalEvery, scoresText(*r.Best), t.out)
 	return err
-}
-
-// best is the evaluation with the highest metric, or the lowest loss: the first of these.
-func (t *finetune) best(evals []trainer.EvalMetrics) trainer.EvalMetrics {
-	value := func(m trainer.EvalMetrics) float64 {
-		if t.metric == lossMetric {
-			return -m.EvalLoss
-		}
-		return m.Scores[t.metric]
-	}
-	best := evals[0]
-	for _, m := range evals[1:] {
-		if value(m) > value(best) {
-			best = m
-		}
-	}
-	return best
 }

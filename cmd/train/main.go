@@ -112,7 +112,7 @@ format of Hugging Face: config.json, model.safetensors, tokenizer.json.
 	root.SuggestionsMinimumDistance = 3
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newPretrain(args), newFinetune(args), newEval(), newPredict(), newFillMask(), newGenerate())
+	root.AddCommand(newPretrain(args), newFinetune(args), newEval(), newPredict(), newFillMask(), newGenerate(), newCompare())
 	return root
 }
 

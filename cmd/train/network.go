@@ -110,6 +110,21 @@ func generationConfig(c model.Config) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
+// modelType is the name of an architecture in config.json.
+func modelType(c model.Config) string {
+	var f struct {
+		Type string `json:"model_type"`
+	}
+	content, err := c.JSON()
+	if err == nil {
+		err = json.Unmarshal(content, &f)
+	}
+	if err != nil {
+		return "" // a configuration that was read or made here can be written
+	}
+	return f.Type
+}
+
 // folder is a model folder that was loaded for use.
 type folder struct {
 	*model.Network

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/shardmill/shardmill/datasets/loader"
 	"github.com/shardmill/shardmill/trainer"
@@ -21,6 +24,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/kernels"
 	"github.com/shardmill/shardmill/trainer/model"
 	"github.com/shardmill/shardmill/trainer/optim"
+	"github.com/shardmill/shardmill/trainer/report"
 )
 
 // pretrain is the command with its flags.
@@ -37,17 +41,21 @@ type pretrain struct {
 	batch   batchFlags
 	options trainer.Options
 	warmup  int64
+
+	tokenBudget int64   // --tokens
+	epochs      float64 // --epochs
+	keepBest    bool
 }
 
 func newPretrain(args []string) *cobra.Command {
 	var p pretrain
 	cmd := &cobra.Command{
-		Use:   "pretrain --objective mlm|causal --data DIR --out DIR --steps N",
+		Use:   "pretrain --objective mlm|causal --data DIR --out DIR --steps N|--tokens N|--epochs X",
 		Short: "Train a model on masked or next tokens",
 		Long: `pretrain trains a BERT (--objective mlm) or a GPT-2 or Llama (--objective causal) on a dataset that "ingest run" made.
 
 The folder of --out is a model folder of the newest checkpoint (config.json, model.safetensors, tokenizer.json), with all checkpoints
-below it and metrics.jsonl, one line for each step. The first Ctrl-C or SIGTERM saves and ends; --resume goes on, to the same bits that
+below it, metrics.jsonl, one line for each step, the same for TensorBoard, and in the end report.html with curves. The first Ctrl-C or SIGTERM saves and ends; --resume goes on, to the same bits that
 an undisturbed run would have reached. The same seed gives the same model on any number of threads.
 ` + exitCodes,
 		Example: `  train pretrain --objective mlm --data shards --out bert --steps 2000
@@ -72,7 +80,9 @@ func (p *pretrain) flags(cmd *cobra.Command) {
 	f.StringVar(&p.objective, "objective", "", "what the model learns to predict: mlm (masked tokens, BERT) or causal (next tokens, GPT-2)")
 	f.StringVar(&p.data, "data", "", "dataset folder")
 	f.StringVar(&p.out, "out", "", "folder for model, checkpoints and metrics")
-	f.Int64Var(&p.options.Steps, "steps", 0, "updates in all")
+	f.Int64Var(&p.options.Steps, "steps", 0, "updates in all; or give one of the next two")
+	f.Int64Var(&p.tokenBudget, "tokens", 0, "tokens to learn from in all, rounded up to whole updates")
+	f.Float64Var(&p.epochs, "epochs", 0, "times to learn from the dataset, rounded up to whole updates")
 	f.BoolVar(&p.options.Resume, "resume", false, "go on from the newest checkpoint in --out; begin if there is none")
 	f.BoolVar(&p.options.AllowChanges, "allow-changes", false, "resume with other data, seed or settings than before")
 
@@ -92,28 +102,35 @@ func (p *pretrain) flags(cmd *cobra.Command) {
 	f.BoolVar(&p.batch.boundaries, "boundaries", false, "keep documents in one sequence from seeing each other")
 
 	f.Float64Var(&p.options.Schedule.Peak, "lr", 5e-4, "highest learning rate")
-	f.StringVar(&p.options.Schedule.Shape, "schedule", optim.Linear, "learning rate after the warm-up: linear, cosine or constant")
+	f.StringVar(&p.options.Schedule.Shape, "schedule", optim.Linear, "learning rate after the warm-up: "+strings.Join(optim.Shapes, ", "))
 	f.Int64Var(&p.warmup, "warmup-steps", -1, "updates with a rising learning rate; -1 means a tenth of the schedule")
+	f.Int64Var(&p.options.Schedule.DecaySteps, "decay-steps", 0, "last updates of --schedule wsd, with a falling learning rate; 0 means a tenth of the schedule")
 	f.Int64Var(&p.options.Schedule.Steps, "schedule-steps", 0, "updates that the schedule spans, if others than --steps")
 	f.Float64Var(&p.options.AdamW.WeightDecay, "weight-decay", 0.01, "decay of AdamW")
 	f.Float64Var(&p.options.MaxNorm, "clip", 1, "largest norm of the gradients; 0 means any")
+	ratesFlags(f, &p.options.AdamW.Rates)
 
 	f.Int64Var(&p.options.EvalEvery, "eval-every", 500, "updates between two evaluations on held-out documents; 0 means only at the end")
 	f.Int64Var(&p.options.EvalBatches, "eval-batches", 20, "minibatches of an evaluation; 0 means all held-out documents")
 	f.Int64Var(&p.options.CheckpointEvery, "checkpoint-every", 500, "updates between two checkpoints; 0 means only at the end")
 	f.IntVar(&p.options.KeepLast, "keep-last", 2, "checkpoints to keep; 0 means all")
+	f.BoolVar(&p.keepBest, "keep-best", false, "keep the checkpoint with the lowest held-out loss too; its model is the result")
+	f.Int64Var(&p.options.Patience, "patience", 0, "end after so many evaluations without a lower held-out loss, with the best model as the result; 0 means never")
 
 	f.Uint64Var(&p.seed, "seed", 0, "seed of weights, order, masks and dropout")
 	f.IntVar(&p.threads, "threads", 0, "threads; 0 means all processors")
-	f.StringVar(&p.progress, "progress", progressPlain, "plain, json or none, on standard error")
+	f.StringVar(&p.progress, "progress", progressAuto, progressUsage)
 }
 
 // validate finds what is wrong with the flags alone.
 func (p *pretrain) validate(cmd *cobra.Command) error {
-	if err := required(cmd, "objective", "data", "out", "steps"); err != nil {
+	if err := required(cmd, "objective", "data", "out"); err != nil {
 		return err
 	}
 	changed := cmd.Flags().Changed
+	if err := p.validateBudget(changed); err != nil {
+		return err
+	}
 	if o := objective(p.objective); o != masked && o != causal {
 		return usagef("--objective %q is neither mlm nor causal", p.objective)
 	}
@@ -133,11 +150,52 @@ func (p *pretrain) validate(cmd *cobra.Command) error {
 	if err := validateThreads(p.threads); err != nil {
 		return err
 	}
-	if err := p.batch.validate(); err != nil {
+	if p.keepBest || p.options.Patience > 0 {
+		p.options.Best = trainer.BestLoss
+	}
+	p.options.Seed, p.options.Dir = p.seed, p.out
+	if err := p.batch.validate(); err != nil || p.options.Steps == 0 {
 		return err
 	}
 	return p.schedule()
 }
+
+// validateBudget holds the three ways to say how long to train against each other.
+func (p *pretrain) validateBudget(changed func(string) bool) error {
+	given := 0
+	for _, name := range []string{"steps", "tokens", "epochs"} {
+		if changed(name) {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return usagef("give one of --steps, --tokens and --epochs")
+	case changed("steps") && p.options.Steps < 1:
+		return usagef("--steps %d: give at least 1", p.options.Steps)
+	case changed("tokens") && p.tokenBudget < 1:
+		return usagef("--tokens %d: give at least 1", p.tokenBudget)
+	case changed("epochs") && !(p.epochs > 0 && p.epochs <= 1<<20):
+		return usagef("--epochs %v is outside 0..%d", p.epochs, 1<<20)
+	}
+	return nil
+}
+
+// budget turns tokens or epochs into updates.
+func (p *pretrain) budget(size loader.Size) error {
+	sequences := int64(p.batch.sequences) * int64(max(p.options.Accumulate, 1)) // of an update
+	switch {
+	case p.tokenBudget > 0:
+		p.options.Steps = ceilDiv(p.tokenBudget, sequences*int64(p.batch.length))
+	case p.epochs > 0:
+		p.options.Steps = ceilDiv(int64(math.Ceil(p.epochs*float64(size.Samples))), sequences)
+	default:
+		return nil
+	}
+	return p.schedule()
+}
+
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
 // schedule fills in what the flags of the schedule leave open.
 func (p *pretrain) schedule() error {
@@ -149,11 +207,19 @@ func (p *pretrain) schedule() error {
 	if p.warmup == -1 {
 		s.WarmupSteps = s.Steps / 10
 	}
-	p.options.Seed, p.options.Dir = p.seed, p.out
+	if s.Shape == optim.WSD && s.DecaySteps == 0 {
+		s.DecaySteps = max(1, s.Steps/10)
+	}
 	if err := p.options.Validate(); err != nil {
 		return usageError{err}
 	}
 	return nil
+}
+
+// ratesFlags are the flags that let parameters learn unlike others.
+func ratesFlags(f *pflag.FlagSet, r *optim.Rates) {
+	f.StringSliceVar(&r.Frozen, "freeze", nil, "parameters that stay as they are: parts of their names, such as embeddings or encoder.layer.0, or layers<N")
+	f.Float64Var(&r.LayerDecay, "layer-decay", 1, "learning rate of each layer, as a share of that of the layer above it")
 }
 
 // run trains.
@@ -177,7 +243,13 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	defer closing(&err, train)
 	if heldOut != nil {
 		defer closing(&err, heldOut)
+	} else if p.options.Best != "" {
+		return usagef("--keep-best and --patience need held-out documents: %s has too few (shards.held_out in the recipe)", p.data)
 	}
+	if err := p.budget(train.Size()); err != nil {
+		return err
+	}
+	show.steps = p.options.Steps
 	pool := kernels.NewPool(threadCount(p.threads))
 	defer pool.Close()
 	network, err := p.network(config, pool, show)
@@ -190,16 +262,23 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	}
 	show.note("%d parameters, %d sequences of %d tokens in an epoch, %d threads",
 		network.Params().Count(), train.Size().Samples, p.batch.length, pool.Threads())
+	if err := show.measure(network, pool, p.batch.length); err != nil {
+		return err
+	}
 	show.start(0)
 	var evaluation trainer.Batches
 	if heldOut != nil {
 		evaluation = heldOut
 	}
 	result, err := trainer.Train(ctx, pool, network, train, evaluation, p.options)
+	show.end()
 	if err != nil {
 		return err
 	}
 	p.summary(stdout, result)
+	if err := writeReport(p.out, p.card(config, data, network)); err != nil {
+		return fmt.Errorf("the model is done, but not its report: %w", err)
+	}
 	return nil
 }
 
@@ -329,6 +408,20 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	return nil
 }
 
+// card describes the model for its README.
+func (p *pretrain) card(c model.Config, d *dataset, n *model.Network) report.Card {
+	card := report.Card{Task: "fill-mask", Kind: modelType(c), Parameters: n.Params().Count(), Use: "train fill-mask --model . 'The [MASK] of the house.'"}
+	if objective(p.objective) == causal {
+		card.Task, card.Use = "text-generation", "train generate --model . --prompt 'Once upon a time'"
+	}
+	m := d.manifest
+	card.Data = [][2]string{
+		{"documents", strconv.FormatInt(m.Totals.Documents, 10)}, {"tokens", strconv.FormatInt(m.Totals.Tokens, 10)},
+		{"fingerprint of recipe and inputs", m.Fingerprint.Digest}, {"tokenizer", fmt.Sprintf("%s, vocabulary %d", m.Tokenizer.Model, m.Tokenizer.VocabSize)},
+	}
+	return card
+}
+
 func (p *pretrain) summary(w io.Writer, r trainer.Result) {
 	fmt.Fprintf(w, "trained %d steps on %d tokens", r.Step, r.Tokens)
 	if r.Last.Step > 0 {
@@ -336,6 +429,12 @@ func (p *pretrain) summary(w io.Writer, r trainer.Result) {
 	}
 	if r.Eval != nil {
 		fmt.Fprintf(w, ", held-out loss %.4f", r.Eval.EvalLoss)
+	}
+	if r.Stopped {
+		fmt.Fprintf(w, "; stopped after %d evaluations without a lower one", p.options.Patience)
+	}
+	if r.Best != nil {
+		fmt.Fprintf(w, "; the best is that of step %d, %.4f", r.Best.Step, r.Best.EvalLoss)
 	}
 	fmt.Fprintf(w, "; the model is in %s\n", p.out)
 }

@@ -248,6 +248,42 @@ func TestInterruptAndResume(t *testing.T) {
 	do(t, append(args, "--allow-changes")...)
 }
 
+// TestBudgets gives the same length of training in three ways, and the best model of a run with patience.
+func TestBudgets(t *testing.T) {
+	data := makeDataset(t, tokenizers.TrainBPE, 300, documents(200))
+	var runs, outs []string
+	for _, budget := range [][]string{{"--steps", "12"}, {"--tokens", "2209"}} { // an update has 8·24 tokens
+		out := t.TempDir()
+		outs = append(outs, out)
+		told, _ := do(t, append(trainArgs("causal", data, out, "--progress", "none"), budget...)...)
+		if !strings.Contains(told, "trained 12 steps on 2304 tokens") {
+			t.Errorf("%v: %s", budget, told)
+		}
+		metrics, err := os.ReadFile(filepath.Join(out, trainer.MetricsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, string(metrics))
+	}
+	if runs[0] != runs[1] {
+		t.Error("the runs differ")
+	}
+	page := filepath.Join(t.TempDir(), "compare.html")
+	if told, _ := do(t, "compare", outs[0], outs[1], "--html", page); !strings.Contains(told, outs[0][len(outs[0])-3:]) || strings.Contains(told, "What differs") {
+		t.Errorf("compare says %s", told)
+	}
+	for _, file := range []string{page, filepath.Join(outs[0], reportFile)} {
+		if html, err := os.ReadFile(file); err != nil || bytes.Count(html, []byte("<svg")) != 4 {
+			t.Errorf("%s has %d pictures, error %v", file, bytes.Count(html, []byte("<svg")), err)
+		}
+	}
+	out := t.TempDir()
+	told, _ := do(t, trainArgs("causal", data, out, "--epochs", "50", "--lr", "0.3", "--clip", "0", "--patience", "2", "--keep-last", "1", "--progress", "none")...)
+	if !strings.Contains(told, "stopped after 2 evaluations without a lower one; the best is that of step ") {
+		t.Errorf("it went on although nothing got better: %s", told)
+	}
+}
+
 // TestWithoutHeldOutDocuments trains without evaluation and says so.
 func TestWithoutHeldOutDocuments(t *testing.T) {
 	texts := documents(50)

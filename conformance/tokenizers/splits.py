@@ -25,6 +25,7 @@ TEXTS = [
     "x¼²a a² _b‿c １２ ٣٤ Ⅻ",
     "a/b//\n/ c-d_e.f@g.h [x](y) {z}",
     "ＡＢc ǅA aǅ ʰA Aʰ a\u0301B A\u0301b \u0301a \u0301A",
+    "aab aabb abbbc -- == // ...  \t\t ßẞ ſs sſ STRASSE ﬀ ﬁ ﬂ ﬅ ﬆ ff fi fl st xß Ⓐⓑ ͅ ª ²",
     "BigWordsInCamelCase's HTTPServer'LL aB'x",
     "\u0085\u00a0\u2028\u3000\u200b.",
 ]
@@ -38,6 +39,11 @@ REGEXES = [
     r"\w+", r"\W+", r"[\w]+", r"[\W]+", r"[^\Wx]+", r"\p{Word}+", r"[\w-]+", r"[a-c-e]+", r"[a\-z]+", r"[-y]+", r"\h+", r"\H+", r"\S\s", r"[\s\S]",
     r"\p{Han}+|\p{^L}", r"\P{L}+", r"\p{Lu}|\p{Greek}", r"\p{Letter}+", r"[^\s[.,]]+", r"[a-w&&[^c-g]]+", r"[[:digit:][:space:]]+", r"[[:^space:]]+",
     r"(?i:'s|'t|'re)", r"(?i:[sdmt]|ll|ve|re)", r"(?i:[a-f]+)", r"(?i:k)", r"(?i:a(?-i:b)c)", r"a(?i)b|c", r"(?i:x\w)",
+    r"\G\d", r"\G", r"\Ga|b", r"\A\p{Nd}{3}|\G\p{Nd}{3}", r"(?:(?:\Ga|a)+b|a)", r"(?=\Ga|.b)\w", r"(?!\G)a",
+    r"([-=/.,:!?' a-z])\1*", r"([a-z])\1", r"(\p{L})\1+?x?", r"(?:([ab])\1{1,2}|a)c?", r"((\s))\1?",
+    r"[[:alpha:]]+", r"[[:^alpha:]]+", r"[[:alnum:]_]+", r"[[:lower:]]+|[[:upper:]]+", r"[[:punct:]]+", r"\p{Punct}+", r"[[:graph:]]+", r"[[:^print:]]+",
+    r"[[:blank:]]+|[[:cntrl:]]+", r"[[:xdigit:]]+", r"[[:ascii:]]+", r"\p{Alpha}+|\p{Blank}", r"\p{Lower}+|\p{^Graph}+",
+    r"(?i:ss|k)", r"(?i:xss|st)", r"(?i:fif|fl)",
     r"\x41|\x{e9}|\u4e2d", r"\t|\n|\r|\.|\/|\-|\\",
     r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
     *PATTERNS.values(),
@@ -56,6 +62,7 @@ def parts():
     for behavior in BEHAVIORS:
         yield p.Punctuation(behavior)
     yield from [p.Digits(True), p.Digits(False), p.Whitespace(), p.WhitespaceSplit(), p.CharDelimiterSplit("e"), p.CharDelimiterSplit("中")]
+    yield from [p.UnicodeScripts(), p.FixedLength(1), p.FixedLength(3), p.FixedLength(), p.Sequence([p.UnicodeScripts(), p.FixedLength(2)])]
     yield p.Sequence([p.WhitespaceSplit(), p.Punctuation(), p.Digits(True)])
     yield p.Sequence([p.Digits(False), p.ByteLevel(add_prefix_space=True, use_regex=True), p.Split("Ġ", "merged_with_next")])
     yield p.Sequence([p.Split(Regex(r"\p{N}{1,3}"), "isolated"), p.Sequence([p.ByteLevel(add_prefix_space=False, use_regex=False)])])

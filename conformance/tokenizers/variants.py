@@ -116,6 +116,31 @@ def variants():
     t["model"].update(unk_token="<|endoftext|>", continuing_subword_prefix="##", end_of_word_suffix="</w>")
     yield "bpe_prefix_suffix", t
 
+    # Bytes shown by the normalizer, words of five characters of one script, and a sequence of post-processors.
+    t = copy.deepcopy(bpe)
+    t["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, {"type": "ByteLevel"}]}
+    t["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [{"type": "FixedLength", "length": 5}, {"type": "UnicodeScripts"}]}
+    t["post_processor"] = {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}, template(("<|endoftext|>", 0), ("!", 1))]}
+    added(t, "ÉT", normalized=True)
+    t["model"]["dropout"] = 0.0
+    yield "bpe_shown", t
+
+    # As CLIP: patterns that are replaced, words that are matches, and a suffix at their end.
+    t = copy.deepcopy(bpe)
+    tokens = list(t["model"]["vocab"])
+    t["model"]["vocab"] = {k: i for i, k in enumerate(tokens + [k + "</w>" for k in tokens])}
+    merges = [m if isinstance(m, list) else m.split(" ") for m in t["model"]["merges"]]
+    t["model"]["merges"] = [[a, b + s] for a, b in merges for s in ("</w>", "")]
+    t["model"].update(unk_token="<|endoftext|>", continuing_subword_prefix="", end_of_word_suffix="</w>")
+    replace = lambda pattern, content: {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
+    t["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFC"}, replace(r"\s+", " "), replace(r"(?<=q)u|[\u0300-\u0310]+", "éz"), replace("x+(?=e)|(?i:fox)", "-"), {"type": "Lowercase"}]}
+    pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": True}
+    t["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}]}
+    t["post_processor"] = {"type": "RobertaProcessing", "sep": ["<|endoftext|>", 0], "cls": ["!", 1], "trim_offsets": False, "add_prefix_space": False}
+    t["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}, replace("</w>|(?<=t)h?", " ")]}
+    yield "bpe_clip", t
+
     wordpiece = train("--model", "wordpiece", "--vocab-size", "900", "--limit-alphabet", "250", "--lowercase")
     yield "wordpiece", wordpiece
 

@@ -22,7 +22,7 @@ const module = "github.com/shardmill/shardmill/"
 var rooms = map[string][]string{
 	"schemas":             {},
 	"pipeline":            {"schemas"},
-	"pipeline/recipe":     {"schemas", "pipeline", "stages", "datasets/corpus", "datasets/shards", "tokenizers"},
+	"pipeline/recipe":     {"schemas", "pipeline", "stages", "datasets/corpus", "datasets/shards", "tokenizers", "tokenizers/formats"},
 	"stages":              {"schemas", "tokenizers"},
 	"stages/mask":         {"schemas"},
 	"datasets/corpus":     {"schemas"},
@@ -30,7 +30,10 @@ var rooms = map[string][]string{
 	"datasets/loader":     {"schemas", "datasets/shards", "stages/mask"},
 	"datasets/tasks":      {"schemas"},
 	"tokenizers":          {},
-	"trainer":             {"schemas", "trainer/params", "trainer/kernels", "trainer/metrics", "trainer/optim", "trainer/checkpoint"},
+	"trainer":             {"schemas", "trainer/events", "trainer/params", "trainer/kernels", "trainer/metrics", "trainer/optim", "trainer/checkpoint"},
+	"trainer/events":      {},
+	"tokenizers/formats":  {"tokenizers"},
+	"tokenizers/sugarme":  {"tokenizers"},
 	"trainer/params":      {},
 	"trainer/kernels":     {},
 	"trainer/fused":       {"schemas", "trainer/params", "trainer/kernels"},
@@ -38,17 +41,25 @@ var rooms = map[string][]string{
 	"trainer/optim":       {"trainer/params", "trainer/kernels"},
 	"trainer/checkpoint":  {"trainer/params"},
 	"trainer/metrics":     {},
-	"cmd/ingest":          {"schemas", "pipeline", "pipeline/recipe", "datasets/shards", "tokenizers"},
-	"cmd/train":           {"schemas", "trainer", "trainer/model", "trainer/optim", "trainer/params", "trainer/checkpoint", "trainer/kernels", "trainer/metrics", "datasets/loader", "datasets/shards", "datasets/tasks", "stages/mask", "tokenizers"},
+	"trainer/report":      {"trainer", "trainer/checkpoint", "internal/chart"},
+	"cmd/ingest":          {"schemas", "pipeline", "pipeline/recipe", "datasets/shards", "tokenizers", "tokenizers/formats", "tokenizers/sugarme"},
+	"cmd/train":           {"schemas", "trainer", "trainer/model", "trainer/optim", "trainer/params", "trainer/checkpoint", "trainer/kernels", "trainer/metrics", "trainer/report", "datasets/loader", "datasets/shards", "datasets/tasks", "stages/mask", "tokenizers"},
 	"internal/quickstart": {},
 	"internal/realdata":   {},
 	"internal/roughtext":  {},
+	"internal/transfer":   {"internal/chart"},
+	"internal/chart":      {},
 
 	// What the scripts in conformance/ run on our side.
+	"conformance/tokenizers/digest": {"tokenizers"},
 	"conformance/tokenizers/encode": {"tokenizers"},
 	"conformance/tokenizers/train":  {"tokenizers"},
 	"conformance/tokenizers/lines":  {"internal/roughtext"},
 	"conformance/trainer/logits":    {"schemas", "trainer/checkpoint", "trainer/kernels", "trainer/model"},
+
+	// What the scripts in bench/ measure.
+	"bench/tokenizers":         {"tokenizers"},
+	"bench/tokenizers/sugarme": {},
 }
 
 // homes lists third-party packages that only one room may know.
@@ -58,10 +69,11 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":               {"pipeline/recipe"},
 	"github.com/spf13/":                      {"cmd/ingest", "cmd/train", "pipeline/recipe"},
 	"codeberg.org/readeck/go-readability/v2": {"stages"},
+	"github.com/sugarme/":                    {"bench/tokenizers/sugarme", "tokenizers/sugarme"},
 }
 
 // starters are the rooms that may start goroutines: pipeline on its own account, the others when told how many.
-var starters = []string{"pipeline", "trainer/kernels", "datasets/loader", "cmd/ingest", "cmd/train"}
+var starters = []string{"pipeline", "tokenizers", "trainer/kernels", "datasets/loader", "cmd/ingest", "cmd/train", "bench/tokenizers"}
 
 func TestRooms(t *testing.T) {
 	root := filepath.Join("..", "..")

@@ -13,6 +13,7 @@ import (
 	"github.com/shardmill/shardmill/schemas"
 	"github.com/shardmill/shardmill/stages"
 	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/tokenizers/formats"
 )
 
 // Compile finds the input files of a recipe, reads each for its digest, and says all that a run will do. The plan is a function of the
@@ -122,7 +123,7 @@ func loadTokenizer(r *Recipe) (*tokenizer, error) {
 	if r.Tokenizer.File == "" {
 		return nil, r.mistake("tokenizer.file", "name a tokenizer.json")
 	}
-	t, err := tokenizers.LoadFile(r.Tokenizer.File)
+	t, err := formats.Open(r.Tokenizer.File)
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
 	}

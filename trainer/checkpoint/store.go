@@ -35,8 +35,9 @@ type Checkpoint struct {
 
 // Save writes a checkpoint below the folder of a run and returns its folder, RUN/checkpoints/step-NNNNNNNN. That folder appears under
 // its name with all of its files synced, or not at all. Then the files of the model are put into the run's folder itself, the
-// weights last, so that it is a model folder too. In the end only the keep newest checkpoints are left; keep 0 keeps all.
-func Save(run string, c Checkpoint, keep int) (string, error) {
+// weights last, so that it is a model folder too. In the end only the keep newest checkpoints and those of the steps in also are left; keep 0
+// keeps all.
+func Save(run string, c Checkpoint, keep int, also ...int64) (string, error) {
 	if err := c.Moments.check(c.Params); err != nil {
 		return "", err
 	}
@@ -65,7 +66,7 @@ func Save(run string, c Checkpoint, keep int) (string, error) {
 	if err := publish(final, run, append(slices.Sorted(maps.Keys(c.Files)), WeightsFile)); err != nil {
 		return "", fmt.Errorf("put the model of step %d into %s: %w", c.State.Step, run, err)
 	}
-	return final, prune(parent, c.State.Step, keep)
+	return final, prune(parent, c.State.Step, keep, also)
 }
 
 // writeFolder makes the folder dir and writes and syncs all files of a checkpoint.
@@ -179,8 +180,9 @@ func removeUnfinished(parent string) error {
 	return nil
 }
 
-// prune removes all but the newest checkpoints up to a step. Later ones can only be damaged: they must not push out good ones.
-func prune(parent string, step int64, keep int) error {
+// prune removes all but the newest checkpoints up to a step, and those of the steps in also. Later ones can only be damaged: they must not push out
+// good ones.
+func prune(parent string, step int64, keep int, also []int64) error {
 	if keep <= 0 {
 		return nil
 	}
@@ -189,7 +191,8 @@ func prune(parent string, step int64, keep int) error {
 		return err
 	}
 	steps = slices.DeleteFunc(steps, func(s saved) bool { return s.step > step })
-	return discard(parent, steps[min(keep, len(steps)):])
+	old := steps[min(keep, len(steps)):]
+	return discard(parent, slices.DeleteFunc(old, func(s saved) bool { return slices.Contains(also, s.step) }))
 }
 
 // discard removes checkpoints.

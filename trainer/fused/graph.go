@@ -336,9 +336,16 @@ func (g *Graph) Run(ctx context.Context, b *Batch) error {
 	g.stop, g.batch, g.failure = ctx.Err, b, nil
 	defer func() { g.stop, g.batch = nil, nil }()
 	g.length = [axes]int{Tokens: len(b.IDs), Rows: len(b.Rows)}
+	before := g.capacity
 	for a, n := range g.length {
 		if n > g.capacity[a] {
 			g.capacity[a] = max((n+rowBlock-1)/rowBlock*rowBlock, min(2*g.capacity[a], n+n/4))
+		}
+	}
+	if g.capacity != before {
+		if err := g.reserve(availableBytes()); err != nil {
+			g.capacity = before
+			return fmt.Errorf("run graph: %w", err)
 		}
 	}
 	for _, buf := range g.buffers {

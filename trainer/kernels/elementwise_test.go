@@ -132,6 +132,7 @@ func TestWrongSizesNameTheOperand(t *testing.T) {
 	p := NewPool(2)
 	x, short := make([]float32, 12), make([]float32, 2)
 	var keep Mask
+	one := []AdamWGroup{{Rate: 1}}
 	tests := []struct {
 		err  error
 		want string
@@ -162,9 +163,10 @@ func TestWrongSizesNameTheOperand(t *testing.T) {
 		{Gather(p, 2, 4, x, 3, []uint32{1, 1 << 31}, x, false), "ids[1] is 2147483648"},
 		{Gather(p, 2, 4, x, 4, []uint32{1, 1}, x, false), "table has 12 elements, want 16"},
 		{ScatterAdd(p, 2, 4, x, 3, []uint8{1, 3}, x), "ids[1] is 3"},
-		{AdamWStep(p, AdamW{Step: 1}, x, x, x, short, []bool{true}), "moment2 has 2"},
-		{AdamWStep(p, AdamW{Step: 1}, x, x, x, x, nil), "decay has 0 elements, want 1"},
-		{AdamWStep(p, AdamW{}, x, x, x, x, []bool{true}), "step is 0"},
+		{AdamWStep(p, AdamW{Step: 1}, x, x, x, short, []uint8{0}, one), "moment2 has 2"},
+		{AdamWStep(p, AdamW{Step: 1}, x, x, x, x, nil, one), "group has 0 elements, want 1"},
+		{AdamWStep(p, AdamW{Step: 1}, x, x, x, x, []uint8{1}, one), "block 0 is of group 1, of 1"},
+		{AdamWStep(p, AdamW{}, x, x, x, x, []uint8{0}, one), "step is 0"},
 	}
 	for _, test := range tests {
 		if test.err == nil || !strings.Contains(test.err.Error(), test.want) {
@@ -218,7 +220,7 @@ func BenchmarkRows(b *testing.B) {
 	x, y, z, g := random(rng, n, 1), random(rng, n, 1), make([]float32, n), make([]float32, n)
 	gamma, sums := random(rng, cols, 1), make([]float32, 2*cols)
 	mean, rstd := make([]float32, rows), make([]float32, rows)
-	decay := make([]bool, n/DecayBlock)
+	group := make([]uint8, n/AdamWBlock)
 	for i := range rstd {
 		rstd[i] = 1
 	}
@@ -242,7 +244,9 @@ func BenchmarkRows(b *testing.B) {
 		{"Dropout", func() error { return Dropout(p, n, z, x, Mask{Rate: 0.1}) }},
 		{"BiasDropoutAdd", func() error { return BiasDropoutAdd(p, rows, cols, z, x, gamma, y, Mask{Rate: 0.1}) }},
 		{"SumSquares", func() error { _, err := SumSquares(p, x); return err }},
-		{"AdamW", func() error { return AdamWStep(p, AdamW{Step: 1, Beta1: 0.9, Beta2: 0.99}, z, y, g, g, decay) }},
+		{"AdamW", func() error {
+			return AdamWStep(p, AdamW{Step: 1, Beta1: 0.9, Beta2: 0.99}, z, y, g, g, group, []AdamWGroup{{Rate: 1}})
+		}},
 	}
 	for _, op := range ops {
 		for _, tier := range tiers {

@@ -52,7 +52,7 @@ func TestNothingBehindTheEndIsTouched(t *testing.T) {
 				Dropout(p, n, v(), v(), mask),
 				BiasDropoutAdd(p, 1, n, v(), v(), v(), v(), mask),
 				BiasDropoutAdd(p, 1, n, v(), v(), nil, v(), mask),
-				AdamWStep(p, AdamW{Step: 1}, v(), v(), v(), v(), make([]bool, ceilDiv(n, DecayBlock))),
+				AdamWStep(p, AdamW{Step: 1}, v(), v(), v(), v(), make([]uint8, ceilDiv(n, AdamWBlock)), []AdamWGroup{{Rate: 1}}),
 			}
 			for _, trans := range []bool{false, true} {
 				for _, m := range []int{1, 7, 14} {

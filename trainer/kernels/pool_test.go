@@ -103,3 +103,13 @@ func TestUnknownTier(t *testing.T) {
 		}
 	}
 }
+
+func TestPeakFLOPs(t *testing.T) {
+	eachTier(t, func(t *testing.T) {
+		p := NewPool(2)
+		defer p.Close()
+		if peak, err := p.PeakFLOPs(); err != nil || !(peak > 1e6 && peak < 1e15) {
+			t.Errorf("peak %v, error %v", peak, err)
+		}
+	})
+}

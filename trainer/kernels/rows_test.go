@@ -328,9 +328,10 @@ func TestAdamW(t *testing.T) {
 		for _, n := range append([]int{chunkFloats + 40}, oddSizes...) {
 			rng := newRand(n)
 			o := AdamW{LearningRate: 1e-2, Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, WeightDecay: 0.1, GradScale: 0.5}
-			decay := make([]bool, ceilDiv(n, DecayBlock))
-			for i := range decay {
-				decay[i] = rng.IntN(2) == 0
+			groups := []AdamWGroup{{Rate: 1}, {Rate: 1, Decay: true}, {Rate: 0.25, Decay: true}, {Decay: true}}
+			group := make([]uint8, ceilDiv(n, AdamWBlock))
+			for i := range group {
+				group[i] = uint8(rng.IntN(len(groups)))
 			}
 			steps := make([][]float32, 5)
 			for i := range steps {
@@ -342,7 +343,7 @@ func TestAdamW(t *testing.T) {
 				for i, grads := range steps {
 					copy(v[1], grads)
 					o.Step = int64(i + 1)
-					if err := AdamWStep(p, o, v[0], v[1], v[2], v[3], decay); err != nil {
+					if err := AdamWStep(p, o, v[0], v[1], v[2], v[3], group, groups); err != nil {
 						return err
 					}
 				}
@@ -353,13 +354,14 @@ func TestAdamW(t *testing.T) {
 				x, m, v := float64(start[i]), 0.0, 0.0
 				for s, grads := range steps {
 					g := float64(grads[i]) * o.GradScale
-					if decay[i/DecayBlock] {
-						x -= o.LearningRate * o.WeightDecay * x
+					of := groups[group[i/AdamWBlock]]
+					if of.Decay {
+						x -= o.LearningRate * of.Rate * o.WeightDecay * x
 					}
 					m += (1 - o.Beta1) * (g - m)
 					v = o.Beta2*v + (1-o.Beta2)*g*g
 					step := float64(s + 1)
-					x -= o.LearningRate / (1 - math.Pow(o.Beta1, step)) * m / (math.Sqrt(v/(1-math.Pow(o.Beta2, step))) + o.Epsilon)
+					x -= o.LearningRate * of.Rate / (1 - math.Pow(o.Beta1, step)) * m / (math.Sqrt(v/(1-math.Pow(o.Beta2, step))) + o.Epsilon)
 				}
 				want[i] = x
 			}

@@ -1,8 +1,10 @@
 package optim
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/shardmill/shardmill/trainer/kernels"
 	"github.com/shardmill/shardmill/trainer/params"
@@ -14,6 +16,7 @@ type AdamWOptions struct {
 	Beta2       float64 // decay of the second moment; 0 means 0.999
 	Epsilon     float64 // added to the root of the second moment; 0 means 1e-8
 	WeightDecay float64 // part of a decaying weight that lr 1 would take away at each update
+	Rates       Rates   // which parameters learn slower than others, or not at all
 }
 
 // WithDefaults returns o with its zero constants replaced.
@@ -43,7 +46,7 @@ func (o AdamWOptions) Validate() error {
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
 		return fmt.Errorf("AdamW weight decay %v is below 0", o.WeightDecay)
 	}
-	return nil
+	return o.Rates.Validate()
 }
 
 // AdamW holds the moments of a set of parameters, flat as the set is.
@@ -53,11 +56,16 @@ type AdamW struct {
 
 	options AdamWOptions
 	set     *params.Set
-	decay   []bool // for each block of kernels.DecayBlock floats
+	groups  []kernels.AdamWGroup
+	group   []uint8 // for each block of kernels.AdamWBlock floats
+	frozen  []*params.Param
 }
 
-// Blocks of the decay mask never straddle two parameters: a negative constant here would not compile.
-const _ = uint(-(params.Align % kernels.DecayBlock))
+// Blocks never straddle two parameters: a negative constant here would not compile.
+const _ = uint(-(params.Align % kernels.AdamWBlock))
+
+// maxGroups is the number of kinds of parameters that an entry of AdamW.group can tell apart.
+const maxGroups = 256
 
 // NewAdamW returns an optimizer of set whose moments are zero.
 func NewAdamW(set *params.Set, o AdamWOptions) (*AdamW, error) {
@@ -66,15 +74,40 @@ func NewAdamW(set *params.Set, o AdamWOptions) (*AdamW, error) {
 	}
 	n := len(set.Values)
 	a := &AdamW{
-		M: make([]float32, n), V: make([]float32, n), decay: make([]bool, n/kernels.DecayBlock),
+		M: make([]float32, n), V: make([]float32, n), group: make([]uint8, n/kernels.AdamWBlock),
 		options: o.WithDefaults(), set: set,
 	}
-	for _, p := range set.List {
-		for at := p.Offset; at < p.Offset+len(p.Value); at += kernels.DecayBlock {
-			a.decay[at/kernels.DecayBlock] = p.Decay
+	factors, err := o.Rates.factors(set)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range set.List {
+		g := kernels.AdamWGroup{Rate: factors[i], Decay: p.Decay}
+		if g.Rate == 0 {
+			a.frozen = append(a.frozen, p)
+		}
+		number := slices.Index(a.groups, g)
+		if number < 0 {
+			if number = len(a.groups); number == maxGroups {
+				return nil, fmt.Errorf("the parameters have more than %d learning rates", maxGroups)
+			}
+			a.groups = append(a.groups, g)
+		}
+		for at := p.Offset; at < p.Offset+len(p.Value); at += kernels.AdamWBlock {
+			a.group[at/kernels.AdamWBlock] = uint8(number)
 		}
 	}
+	if len(a.frozen) == len(set.List) {
+		return nil, errors.New("all parameters are frozen: nothing is left to learn")
+	}
 	return a, nil
+}
+
+// DropFrozen zeroes the gradients of parameters that do not learn, so that they have no part in the norm.
+func (a *AdamW) DropFrozen() {
+	for _, p := range a.frozen {
+		clear(p.Grad)
+	}
 }
 
 // Step changes the weights by the gradients, each multiplied by scale, and leaves the gradients zero. It follows torch.optim.AdamW
@@ -83,12 +116,14 @@ func NewAdamW(set *params.Set, o AdamWOptions) (*AdamW, error) {
 //	w -= lr·decay·w                          where the parameter decays
 //	m  = β1·m + (1-β1)·g;  v = β2·v + (1-β2)·g²
 //	w -= lr/(1-β1ᵗ) · m / (√v/√(1-β2ᵗ) + ε)
+//
+// where lr is that of the parameter, by Rates. A frozen one stays as it is, moments included.
 func (a *AdamW) Step(pool *kernels.Pool, lr, scale float64) error {
 	o := kernels.AdamW{
 		LearningRate: lr, Beta1: a.options.Beta1, Beta2: a.options.Beta2, Epsilon: a.options.Epsilon,
 		WeightDecay: a.options.WeightDecay, GradScale: scale, Step: a.Updates + 1,
 	}
-	if err := kernels.AdamWStep(pool, o, a.set.Values, a.set.Grads, a.M, a.V, a.decay); err != nil {
+	if err := kernels.AdamWStep(pool, o, a.set.Values, a.set.Grads, a.M, a.V, a.group, a.groups); err != nil {
 		return err
 	}
 	a.Updates++

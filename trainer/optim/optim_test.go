@@ -169,11 +169,12 @@ func TestScheduleValues(t *testing.T) {
 		schedule Schedule
 		want     map[int64]float64
 	}{
-		{"linear", Schedule{Linear, 2, 0, 4, 12}, map[int64]float64{0: 0, 1: 0.5, 2: 1, 4: 2, 5: 2, 9: 1, 12: 0.25, 13: 0, 99: 0}},
-		{"linear to a floor", Schedule{Linear, 2, 1, 0, 4}, map[int64]float64{1: 2, 3: 1.5, 5: 1, 9: 1}},
-		{"cosine", Schedule{Cosine, 2, 0, 2, 6}, map[int64]float64{1: 1, 2: 2, 3: 2, 5: 1, 7: 0}},
-		{"constant", Schedule{Constant, 2, 0, 4, 10}, map[int64]float64{1: 0.5, 4: 2, 10: 2, 11: 2}},
-		{"all warm-up", Schedule{Linear, 2, 0, 4, 4}, map[int64]float64{4: 2}},
+		{"linear", Schedule{Linear, 2, 0, 4, 0, 12}, map[int64]float64{0: 0, 1: 0.5, 2: 1, 4: 2, 5: 2, 9: 1, 12: 0.25, 13: 0, 99: 0}},
+		{"linear to a floor", Schedule{Linear, 2, 1, 0, 0, 4}, map[int64]float64{1: 2, 3: 1.5, 5: 1, 9: 1}},
+		{"cosine", Schedule{Cosine, 2, 0, 2, 0, 6}, map[int64]float64{1: 1, 2: 2, 3: 2, 5: 1, 7: 0}},
+		{"constant", Schedule{Constant, 2, 0, 4, 0, 10}, map[int64]float64{1: 0.5, 4: 2, 10: 2, 11: 2}},
+		{"wsd", Schedule{WSD, 2, 1, 2, 4, 10}, map[int64]float64{1: 1, 2: 2, 3: 2, 7: 2, 9: 1.5, 10: 1.25, 11: 1, 20: 1}},
+		{"all warm-up", Schedule{Linear, 2, 0, 4, 0, 4}, map[int64]float64{4: 2}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -194,12 +195,15 @@ func TestScheduleRefuses(t *testing.T) {
 		schedule Schedule
 		want     string
 	}{
-		{Schedule{"exponential", 1, 0, 0, 1}, `"exponential"`},
-		{Schedule{Linear, 0, 0, 0, 1}, "peak"},
-		{Schedule{Linear, math.NaN(), 0, 0, 1}, "peak"},
-		{Schedule{Linear, 1, 2, 0, 1}, "lowest"},
-		{Schedule{Linear, 1, 0, 0, 0}, "0 steps"},
-		{Schedule{Linear, 1, 0, 3, 2}, "3 warm-up"},
+		{Schedule{"exponential", 1, 0, 0, 0, 1}, `"exponential"`},
+		{Schedule{Linear, 0, 0, 0, 0, 1}, "peak"},
+		{Schedule{Linear, math.NaN(), 0, 0, 0, 1}, "peak"},
+		{Schedule{Linear, 1, 2, 0, 0, 1}, "lowest"},
+		{Schedule{Linear, 1, 0, 0, 0, 0}, "0 steps"},
+		{Schedule{Linear, 1, 0, 3, 0, 2}, "3 warm-up"},
+		{Schedule{Linear, 1, 0, 0, 3, 9}, "for wsd alone"},
+		{Schedule{WSD, 1, 0, 2, 0, 9}, "0 decay steps"},
+		{Schedule{WSD, 1, 0, 2, 8, 9}, "8 decay steps are outside 1..7"},
 	}
 	for _, c := range cases {
 		if err := c.schedule.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -58,6 +58,30 @@ func NewTable(class func(rune) Class) *Table {
 		}
 		t.page[i] = n
 	}
+	t.setASCII(class)
+	return t
+}
+
+// NewSparseTable returns the table in which a few code points have classes of their own, and all others one that they share.
+func NewSparseTable(common Class, others map[rune]Class) *Table {
+	t := &Table{cells: make([]Class, 256)}
+	for i := range t.cells {
+		t.cells[i] = common
+	}
+	for r, class := range others {
+		page := &t.page[r>>8]
+		if *page == 0 {
+			*page = uint16(len(t.cells) >> 8)
+			t.cells = append(t.cells, t.cells[:256]...)
+		}
+		t.cells[int(*page)<<8|int(r&0xFF)] = class
+	}
+	t.setASCII(t.of)
+	return t
+}
+
+// setASCII fills in what is known of ASCII, when the classes of others are there.
+func (t *Table) setASCII(class func(rune) Class) {
 	for b := range t.ascii {
 		t.ascii[b] = class(rune(b))
 	}
@@ -67,6 +91,19 @@ func NewTable(class func(rune) Class) *Table {
 	for _, b := range "/\r\n" {
 		t.ascii[b] |= breaks
 	}
+	t.spreadASCII()
+}
+
+// at returns the class and the length of the character at the start of text.
+func (t *Table) at(text []byte) (Class, int) {
+	if b := text[0]; b < utf8.RuneSelf {
+		return t.ascii[b], 1
+	}
+	return t.wide(text)
+}
+
+// spreadASCII fills in spread.
+func (t *Table) spreadASCII() {
 	for b := range t.spread {
 		if b >= utf8.RuneSelf {
 			t.spread[b] = 1 << (8 * wideMask)
@@ -76,15 +113,6 @@ func NewTable(class func(rune) Class) *Table {
 			t.spread[b] |= uint64(t.ascii[b]>>k&1) << (8 * k)
 		}
 	}
-	return t
-}
-
-// at returns the class and the length of the character at the start of text.
-func (t *Table) at(text []byte) (Class, int) {
-	if b := text[0]; b < utf8.RuneSelf {
-		return t.ascii[b], 1
-	}
-	return t.wide(text)
 }
 
 // wide returns the class and the length of the character at the start of text, which is not ASCII. What is not well-formed is one byte of U+FFFD.
