@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -58,4 +59,25 @@ func FuzzTiers(f *testing.F) {
 		copy(block[:], text)
 		checkTiers(t, &block, starts)
 	})
+}
+
+// go test ./tokenizers/internal/scan -run '^$' -bench Tiers
+func BenchmarkTiers(b *testing.B) {
+	block := [64]byte([]byte("The quick brown fox, 42 times; it's over the lazy dog's bed.\n abc"))
+	places := make([]uint32, 64)
+	for tier := simd.Portable; tier <= simd.Active(); tier++ {
+		b.Run(fmt.Sprintf("step=classify/tier=%d", tier), func(b *testing.B) {
+			b.SetBytes(64)
+			var m masks
+			for b.Loop() {
+				classify(tier, testTable, &block, &m)
+			}
+		})
+		b.Run(fmt.Sprintf("step=flatten/tier=%d", tier), func(b *testing.B) {
+			b.SetBytes(64)
+			for b.Loop() {
+				flatten(tier, places, 0, 0x8421084210842109)
+			}
+		})
+	}
 }

@@ -134,21 +134,26 @@ func (t *Table) of(r rune) Class {
 	return t.cells[int(t.page[uint32(r)>>8%0x1100])<<8|int(r&0xFF)]
 }
 
-// classifyPortable fills in the masks of a block, as far as they are those of ASCII.
+// classifyPortable fills in the masks of a block, as far as they are those of ASCII. Eight bytes give one byte of each mask, which are then turned about.
 func (t *Table) classifyPortable(block *[64]byte, m *masks) {
-	var lanes [8]uint64
-	for g := range lanes {
-		var acc uint64
-		for i, b := range (*[8]byte)(block[8*g:]) {
-			acc |= t.spread[b] << i
-		}
-		lanes[g] = acc
+	for g := range m {
+		b := (*[8]byte)(block[8*g:])
+		m[g] = t.spread[b[0]] | t.spread[b[1]]<<1 | t.spread[b[2]]<<2 | t.spread[b[3]]<<3 |
+			t.spread[b[4]]<<4 | t.spread[b[5]]<<5 | t.spread[b[6]]<<6 | t.spread[b[7]]<<7
 	}
-	for k := range m {
-		var mask uint64
-		for g, acc := range lanes {
-			mask |= acc >> (8 * k) & 0xFF << (8 * g)
-		}
-		m[k] = mask
+	for i := range 4 {
+		m[i], m[i+4] = exchange(m[i], m[i+4], 32, 0x00000000FFFFFFFF)
 	}
+	for _, i := range [4]int{0, 1, 4, 5} {
+		m[i], m[i+2] = exchange(m[i], m[i+2], 16, 0x0000FFFF0000FFFF)
+	}
+	for i := 0; i < 8; i += 2 {
+		m[i], m[i+1] = exchange(m[i], m[i+1], 8, 0x00FF00FF00FF00FF)
+	}
+}
+
+// exchange exchanges what mask<<shift has of a with what mask has of b.
+func exchange(a, b uint64, shift int, mask uint64) (uint64, uint64) {
+	d := (a>>shift ^ b) & mask
+	return a ^ d<<shift, b ^ d
 }

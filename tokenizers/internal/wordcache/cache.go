@@ -56,6 +56,7 @@ type lines struct {
 	middle     *middleLine
 	shortShift uint64
 	ids        *uint32
+	seeds      [2]uint64
 }
 
 const copyIDs = 8 // at once, by the assembly
@@ -99,7 +100,7 @@ func New(maxBytes int) *Cache {
 	}
 	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.short[0])), lineBytes*len(c.short)))
 	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.middle[0])), lineBytes*len(c.middle)))
-	c.lines = lines{&c.short[0], &c.middle[0], uint64(c.shortShift), &ids[0]}
+	c.lines = lines{&c.short[0], &c.middle[0], uint64(c.shortShift), &ids[0], [2]uint64{hashSeed1, hashSeed2}}
 	return c
 }
 
@@ -107,8 +108,6 @@ const (
 	hashSeed1 = 0x9E3779B97F4A7C15
 	hashSeed2 = 0xD6E8FEB86659FD93
 )
-
-var hashSeeds = [2]uint64{hashSeed1, hashSeed2} // for the assembly
 
 func mix(a, b uint64) uint64 {
 	high, low := bits.Mul64(a, b)

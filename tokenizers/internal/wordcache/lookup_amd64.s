@@ -13,9 +13,8 @@ TEXT ·locate2(SB), NOSPLIT, $0-56
 	MOVQ 8(AX), R15             // middle lines
 	MOVQ 16(AX), CX             // shift
 	LEAQ ·keyMasks(SB), R12
-	LEAQ ·hashSeeds(SB), BX
-	MOVQ 0(BX), X0
-	MOVQ 8(BX), X1
+	VMOVQ 32(AX), X0            // seeds; no instructions of SSE, which cost much beside those of AVX
+	VMOVQ 40(AX), X1
 next:
 	MOVL (R8), AX
 	MOVL (R9), BX
@@ -33,8 +32,8 @@ next:
 	ORQ  BX, R14
 	MOVQ R13, 0(DI)
 	MOVQ R14, 8(DI)
-	MOVQ X0, AX
-	MOVQ X1, DX
+	VMOVQ X0, AX
+	VMOVQ X1, DX
 	XORQ R13, AX
 	XORQ R14, DX
 	MULQ DX
@@ -70,12 +69,12 @@ middle:
 	MOVQ $0xFE00000000000000, DX
 	ORQ  DX, BX
 	MOVQ BX, 8(DI)
-	MOVQ X1, BX
+	VMOVQ X1, BX
 	MOVQ 8(AX), DX
 	MOVQ 0(AX), AX
 	XORQ BX, DX
 	XORQ BX, R14
-	MOVQ X0, BX
+	VMOVQ X0, BX
 	XORQ BX, AX
 	MULQ DX
 	XORQ DX, AX
@@ -107,7 +106,7 @@ TEXT ·append2(SB), NOSPLIT, $0-88
 	MOVQ 24(AX), R14            // ids
 	MOVQ 8(AX), R15             // middle lines
 	MOVL keep+64(FP), AX
-	MOVQ AX, X7
+	VMOVD AX, X7
 	VPBROADCASTD X7, Y7
 next:
 	CMPQ DI, R8
