@@ -225,7 +225,7 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	ahead   aheadWords // of byteBPE
+	ahead   aheadWords // of byteBPE and spacedBPE
 	lattice lattice    // of Unigram
 	dropper *dropper   // nil: all merges are done
 }

@@ -78,12 +78,6 @@ func newDoubleArray(pieces []string) *doubleArray {
 	return l.d
 }
 
-// step returns the node that b leads to from a node with a base, if there is one.
-func (d *doubleArray) step(base uint32, b byte) (pieceUnit, bool) {
-	unit := d.units[base^uint32(b)]
-	return unit, unit.mark>>labelShift == uint32(b)
-}
-
 // arrayLayout finds places for the children of nodes.
 type arrayLayout struct {
 	d      *doubleArray

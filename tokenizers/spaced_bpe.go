@@ -105,18 +105,21 @@ func (p *spacedBPE) readSpaces(n normalizer, pre preTokenizer) bool {
 	return p.mark != "" && (p.prefix == noPrefix || before == p.mark)
 }
 
+// whiteSpace is what a text may be cut before.
+const whiteSpace = " \n\t\r"
+
 // findOpeners returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
 // them on its right, it has nothing else on its left.
 func (p *spacedBPE) findOpeners() string {
 	symbols := map[rune]string{}
-	for _, c := range " \n\t\r" {
+	for _, c := range whiteSpace {
 		if symbol, ok := p.symbol(c); ok {
 			symbols[c] = symbol
 		}
 	}
 	for {
 		openers := ""
-		for _, c := range " \n\t\r" {
+		for _, c := range whiteSpace {
 			if symbols[c] != "" {
 				openers += string(c)
 			}
@@ -159,18 +162,57 @@ func (b *bpe) hasAllBytes() bool {
 	return b.byteTokens != nil && !slices.Contains(b.byteTokens[:], noID)
 }
 
-func (p *spacedBPE) newScanner() scan.Spaces {
-	mark, _ := utf8.DecodeRuneInString(p.mark)
-	dropped := p.model.unknown == noID && !p.model.hasAllBytes()
-	return scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
-		switch {
-		case r < utf8.RuneSelf && strings.IndexByte(p.openers, byte(r)) >= 0:
-			return scan.Space
-		case r == mark || r == ' ' || dropped && p.charIDs.of(r) == noID:
-			return 0
+// findTails returns the characters that no merge joins to a letter before them.
+func (p *spacedBPE) findTails() (tails [utf8.RuneSelf]bool) {
+	joined := p.joined()
+	for c := range tails {
+		tails[c] = p.symbols[c] != noID && !isASCIILetter(rune(c)) && !strings.ContainsRune(whiteSpace, rune(c))
+		for letter := 'A'; letter <= 'z'; letter++ {
+			symbol := p.symbols[letter]
+			if symbol == noID {
+				symbol = p.model.unknown
+			}
+			tails[c] = tails[c] && !(isASCIILetter(letter) && joined.has(symbol, p.symbols[c]))
 		}
-		return scan.Lower
-	})}
+	}
+	return tails
+}
+
+func (p *spacedBPE) newScanner() scan.Spaces {
+	classes := map[rune]scan.Class{}
+	tails := p.findTails()
+	for c := range rune(utf8.RuneSelf) {
+		switch {
+		case strings.ContainsRune(p.openers, c):
+			classes[c] = scan.Space
+		case tails[c]:
+			classes[c] = scan.Lower | scan.Number
+		case isASCIILetter(c):
+			classes[c] = scan.Lower | scan.Upper
+		default:
+			classes[c] = scan.Lower
+		}
+	}
+	common := scan.Lower
+	if p.model.unknown == noID && !p.model.hasAllBytes() { // what is not in the vocabulary is dropped, and parts nothing
+		common = 0
+		for _, token := range p.model.tokens {
+			if r, size := utf8.DecodeRuneInString(token); size == len(token) && r >= utf8.RuneSelf {
+				classes[r] = scan.Lower
+			}
+		}
+		for c := range rune(utf8.RuneSelf) {
+			if p.charIDs.of(c) == noID && classes[c] != scan.Space {
+				classes[c] = 0
+			}
+		}
+	}
+	mark, _ := utf8.DecodeRuneInString(p.mark)
+	classes[mark] = 0
+	if !strings.ContainsRune(p.openers, ' ') {
+		classes[' '] = 0
+	}
+	return scan.Spaces{Table: scan.NewSparseTable(common, classes)}
 }
 
 func (p *spacedBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
