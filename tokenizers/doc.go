@@ -24,6 +24,9 @@
 // depend on their neighbours, and looks these up in a cache of words. Tests hold the plans equal to the parts.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
+// Decoding looks the texts of tokens up in a [decodeTable] where each depends on its token alone, or on the run of byte tokens it stands in; other
+// decoders see the tokens one after another.
+//
 // # What is exact
 //
 // Ids, tokens, offsets, word ids, type ids and decoded text equal those of Hugging Face tokenizers; conformance/tokenizers compares them, and
