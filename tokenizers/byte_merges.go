@@ -1,7 +1,6 @@
 package tokenizers
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -36,7 +35,8 @@ const (
 // newByteMerges returns nil where the vocabulary lacks bytes, or has more tokens or merges than fit.
 func newByteMerges(merges *pairTable, alphabet [256]uint32) *byteMerges {
 	m := &byteMerges{alphabet: alphabet, first: make([]uint32, 1<<16)}
-	var pairs []uint64
+	pairs := make([]uint64, 0, merges.used)
+	m.ids = make([]uint32, 0, merges.used)
 	for _, s := range merges.slots {
 		if s.key == 0 {
 			continue
@@ -89,18 +89,35 @@ func (m *byteMerges) fill(pairs []uint64, size int) bool {
 		m.slots[i] = noPair
 	}
 	groupOf := func(pair uint64) uint64 { return pair >> rankBits * hashFactor >> m.groups }
-	slices.SortFunc(pairs, func(a, b uint64) int { return cmp.Or(cmp.Compare(groupOf(a), groupOf(b)), cmp.Compare(a, b)) })
-	var groups [][]uint64
-	for len(pairs) > 0 {
-		n := 1
-		for n < len(pairs) && groupOf(pairs[n]) == groupOf(pairs[0]) {
-			n++
-		}
-		groups, pairs = append(groups, pairs[:n]), pairs[n:]
+	ends := make([]uint32, len(m.moves)+1) // of the groups in sorted, after the groups before them
+	for _, pair := range pairs {
+		ends[groupOf(pair)+1]++
 	}
-	slices.SortStableFunc(groups, func(a, b []uint64) int { return len(b) - len(a) })
-	for _, group := range groups {
-		if len(group) > maxGroup || !m.place(group, &m.moves[groupOf(group[0])]) {
+	var larger [maxGroup + 2]uint32 // groups of more pairs than the index
+	for _, size := range ends[1:] {
+		if size > maxGroup {
+			return false
+		}
+		larger[size]++
+	}
+	for size, sum := maxGroup, uint32(0); size >= 0; size-- {
+		larger[size], sum = sum, sum+larger[size]
+	}
+	order := make([]uint32, len(m.moves)) // of the groups, large ones first
+	for group := range m.moves {
+		size := ends[group+1]
+		order[larger[size]] = uint32(group)
+		larger[size]++
+		ends[group+1] += ends[group]
+	}
+	sorted, next := make([]uint64, len(pairs)), slices.Clone(ends)
+	for _, pair := range pairs {
+		group := groupOf(pair)
+		sorted[next[group]] = pair
+		next[group]++
+	}
+	for _, group := range order {
+		if !m.place(sorted[ends[group]:ends[group+1]], &m.moves[group]) {
 			return false
 		}
 	}

@@ -41,7 +41,8 @@
 //     are errors.
 //   - Every token keeps the number of its text in SequenceIDs. The reference loses it in windows and padding of a tokenizer without post-processor, and
 //     where a post-processor comes after a template. Windows of two texts stand in one flat list, without lists of their own.
-//   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
+//   - In training counts are 64 bits wide; the reference's overflow at 2^31. Words of more than a megabyte are taken as several, and merged tokens
+//     have fewer than 4,000 characters. A special token is no piece or word a second time. [Train] says where the reference's results vary.
 //
 // # Bounds
 //

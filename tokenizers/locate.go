@@ -40,6 +40,7 @@ func (e *Encoder) AppendTokens(dst *Tokens, text []byte, unit OffsetUnit) error 
 	if unit == CodePoints {
 		l.points.count(offsets, text)
 	}
+	e.releaseLocator()
 	return nil
 }
 
@@ -52,6 +53,7 @@ func (e *Encoder) locate(dst *Tokens, text []byte, specialIsText bool) {
 	dst.IDs = e.encode(dst.IDs, text, specialIsText)
 	dst.Offsets, dst.Words = l.spans, l.words
 	l.on, l.spans, l.words = false, nil, nil
+	e.release()
 }
 
 // AppendOffsets is AppendTokens for ids and offsets alone.
@@ -59,6 +61,7 @@ func (e *Encoder) AppendOffsets(ids []uint32, offsets [][2]uint32, text []byte, 
 	tokens := Tokens{IDs: ids, Offsets: offsets, Words: e.locator.spare[:0]}
 	err := e.AppendTokens(&tokens, text, unit)
 	e.locator.spare = tokens.Words
+	e.releaseLocator()
 	return tokens.IDs, tokens.Offsets, err
 }
 
@@ -101,6 +104,8 @@ func newSpanner(t *Tokenizer) spanner {
 		return newBertSpans(p)
 	case *metaspacePlan:
 		return newMetaspaceSpans(t, p)
+	case *spacedBPE:
+		return newSpacedSpans(p)
 	}
 	return nil
 }
@@ -150,6 +155,25 @@ func (e *Encoder) locateByParts(piece []byte, at int) int {
 	t := e.tokenizer
 	e.locator.ids = e.locateWords(e.locator.ids[:0], t.plainWords(nil, newTextAt(string(piece), at, !t.keepsBytes())))
 	return len(e.locator.ids)
+}
+
+// unmark takes the marks off ids.
+func unmark(ids []uint32) {
+	for i := range ids {
+		ids[i] &^= startsWord
+	}
+}
+
+// releaseLocator forgets buffers that have grown large.
+func (e *Encoder) releaseLocator() {
+	if e.locator.bytes() > maxScratchBytes {
+		e.locator = locator{}
+	}
+}
+
+// bytes is the size of the buffers.
+func (l *locator) bytes() int {
+	return 24*cap(l.shown) + 4*cap(l.ids) + 4*cap(l.spare) + 8*cap(l.from) + 16*cap(l.trimmed) + 4*cap(l.marks)
 }
 
 // string returns how a token is shown unless the locator says otherwise.

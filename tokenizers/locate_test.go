@@ -178,6 +178,11 @@ func TestLocatedEqualsParts(t *testing.T) {
 	for name, tok := range addedVariants(t) {
 		check(name, tok, 20)
 	}
+	texts = append(texts, spacedBPETexts...)
+	like, _ := spaced(t)
+	for name, tok := range like {
+		check("spaced "+name, tok, 5)
+	}
 }
 
 func FuzzLocated(f *testing.F) {

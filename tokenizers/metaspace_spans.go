@@ -1,6 +1,7 @@
 package tokenizers
 
 import (
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -10,6 +11,7 @@ import (
 type metaspaceSpans struct {
 	*metaspacePlan
 	tables func() *metaspaceTables // made when they are asked for first
+	wide   func() *[1 << 16]bool   // characters that are plain beyond ASCII; likewise
 }
 
 type metaspaceTables struct {
@@ -18,14 +20,14 @@ type metaspaceTables struct {
 	either [256]bool // one of the two
 	joins  bool      // runs of white space become one, which stands for the last of them
 	steady bool      // text of these bytes is cut at all white space, and every word has tokens
-	length []uint16  // by id, in bytes of plain text; 0 where that is not known
+	length []uint16  // by id, in bytes of plain text; 0 where that is not known: plain characters keep their length
 }
 
 func newMetaspaceSpans(t *Tokenizer, p *metaspacePlan) spanner {
 	if p.wholeText {
 		return nil
 	}
-	return &metaspaceSpans{p, sync.OnceValue(func() *metaspaceTables { return p.newTables(t.model) })}
+	return &metaspaceSpans{p, sync.OnceValue(func() *metaspaceTables { return p.newTables(t.model) }), sync.OnceValue(p.findPlain)}
 }
 
 func (p *metaspacePlan) newTables(m model) *metaspaceTables {
@@ -47,7 +49,7 @@ func (p *metaspacePlan) newTables(m model) *metaspaceTables {
 	}
 	for id := range t.length {
 		token, _ := m.token(uint32(id))
-		t.length[id] = t.plainLength(token, p.space.replacement)
+		t.length[id] = uint16(len(token) - (len(p.space.replacement)-1)*strings.Count(token, p.space.replacement)) // at most maxTokenBytes
 	}
 	for _, id := range standIns(m) {
 		if int(id) < len(t.length) {
@@ -98,18 +100,37 @@ func standIns(m model) []uint32 {
 	return nil
 }
 
-// plainLength returns the length of the plain text that a token stands for, or 0.
-func (t *metaspaceTables) plainLength(token, space string) uint16 {
-	n := uint16(0)
-	for ; token != ""; n++ {
-		switch {
-		case len(token) >= len(space) && token[:len(space)] == space:
-			token = token[len(space):]
-		case t.plain[token[0]]:
-			token = token[1:]
-		default:
-			return 0
+// findPlain returns which characters beyond ASCII the normalizer leaves alone, whatever stands beside them, of those in the first plane.
+func (p *metaspacePlan) findPlain() *[1 << 16]bool {
+	const both = closesPiece | alone
+	plain, kinds := &[1 << 16]bool{}, p.kinds()
+	var scratch normalizerScratch
+	var char [utf8.UTFMax]byte
+	for r := rune(utf8.RuneSelf); r < 1<<16; r++ {
+		if kinds[r]&both == both && utf8.ValidRune(r) && r != utf8.RuneError {
+			b := utf8.AppendRune(char[:0], r)
+			plain[r] = string(p.chain.normalize(b, &scratch)) == string(r)
 		}
+	}
+	return plain
+}
+
+// plainRun returns the length of the run of bytes that a table has, and of plain characters beyond ASCII.
+func (s *metaspaceSpans) plainRun(table *[256]bool, text []byte) int {
+	n := 0
+	for n < len(text) {
+		if table[text[n]] {
+			n++
+			continue
+		}
+		if text[n] < utf8.RuneSelf {
+			break
+		}
+		r, size := utf8.DecodeRune(text[n:])
+		if r >= 1<<16 || !s.wide()[r] {
+			break
+		}
+		n += size
 	}
 	return n
 }
@@ -118,9 +139,7 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	t := s.tables()
 	if !s.startsAligned(t, text) {
 		e.locateByParts(text, at)
-		for i := range ids {
-			ids[i] &^= startsWord
-		}
+		unmark(ids)
 		return
 	}
 	w := metaspaceWalk{metaspaceSpans: s, tables: t, encoder: e, text: text, at: at, ids: ids}
@@ -132,9 +151,7 @@ func (s *metaspaceSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 			w.piece()
 		}
 	}
-	for i := range ids {
-		ids[i] &^= startsWord
-	}
+	unmark(ids)
 }
 
 // metaspaceWalk goes through a text and its tokens side by side.
@@ -196,11 +213,9 @@ func (w *metaspaceWalk) steady() {
 
 // steadyEnd returns where the last of the pieces begins that are plain.
 func (w *metaspaceWalk) steadyEnd() int {
-	t, text, end := w.tables, w.text, w.place
-	for end < len(text) && t.either[text[end]] {
-		end++
-	}
-	for end > w.place && t.plain[text[end-1]] { // what follows may belong to the piece
+	t, text := w.tables, w.text
+	end := w.place + w.plainRun(&t.either, text[w.place:])
+	for end > w.place && !t.opens[text[end-1]] { // what follows may belong to the piece
 		end--
 	}
 	for end > w.place && t.opens[text[end-1]] {
@@ -266,9 +281,7 @@ func (s *metaspaceSpans) plainPiece(t *metaspaceTables, text []byte) (spaces, n 
 	if spaces = n; spaces > 1 && !t.joins {
 		return 0, 0
 	}
-	for n < len(text) && t.plain[text[n]] {
-		n++
-	}
+	n += s.plainRun(&t.plain, text[n:])
 	if n == spaces || n < len(text) && !(t.opens[text[n]] && s.cutsBefore(text, n)) {
 		return 0, 0
 	}

@@ -19,6 +19,10 @@ func cutTokenizers(t testing.TB) map[string]*Tokenizer {
 	for _, name := range testTokenizers {
 		all[name] = loadNamed(t, name+".tokenizer.json")
 	}
+	like, _ := spaced(t)
+	for name, tok := range like {
+		all["spaced "+name] = tok
+	}
 	return all
 }
 

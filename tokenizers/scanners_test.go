@@ -47,7 +47,7 @@ func checkScanner(t *testing.T, pattern string, text []byte) {
 // tricky are pieces of text that one or another pattern treats in its own way.
 var tricky = []string{
 	"a", "B", "ab", "AB", "Ab", "aB", "é", "É", "ª", "あ", "中文", "ʰ", "\u0301", "a\u0301", "1", "12345", "\u0661", "\U0001d7d8", "½", " ", "  ", "\n", "\r\n", "\n\n", "\t", "\u00a0", "\u2003", "\u3000",
-	"\u0085", "'", "'s", "'S", "'re", "'LL", "'\u017F", "'x", "''", "!", "!!", "/", "//", "“", "😀", "_", "\xff", "\xe2\x82", "\xcc", "            ", "abcdefghijklmnopqrstuvwxyz", "\n          \n",
+	"\u0085", "'", "'s", "'S", "'re", "'LL", "'\u017F", "'x", "'rE", "''", "!", "!!", "/", "//", "“", "😀", "_", "\xff", "\xe2\x82", "\xcc", "            ", "abcdefghijklmnopqrstuvwxyz", "\n          \n",
 }
 
 // scanTexts returns n texts of tricky pieces, which fall on the borders of blocks in all ways.

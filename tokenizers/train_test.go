@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/internal/roughtext"
+	"github.com/shardmill/shardmill/tokenizers/internal/wordcount"
 )
 
 func textsOf(texts ...string) iter.Seq2[[]byte, error] {
@@ -216,7 +217,7 @@ func TestTrainSpills(t *testing.T) {
 	var texts []string
 	for range 300 {
 		var text strings.Builder
-		for range 200 {
+		for range 60 {
 			text.WriteString(" " + strconv.FormatInt(rng.Int64N(1<<40), 36))
 		}
 		texts = append(texts, text.String())
@@ -256,7 +257,7 @@ func TestTrainSpills(t *testing.T) {
 
 // What has no words to learn from, or strange ones, is trained on all the same.
 func TestTrainOnStrangeTexts(t *testing.T) {
-	huge := strings.Repeat("ab", maxWordBytes*2/3)
+	huge := strings.Repeat("ab", wordcount.MaxWordBytes*2/3)
 	for _, model := range []string{TrainBPE, TrainWordPiece, TrainUnigram, TrainWordLevel} {
 		for name, texts := range map[string][]string{
 			"no texts":       nil,
@@ -267,7 +268,7 @@ func TestTrainOnStrangeTexts(t *testing.T) {
 			"special tokens": {"<|endoftext|>", "[UNK][PAD] [CLS]", "<unk> <s></s><pad>", "<unk>"},
 			"invalid UTF-8":  {"a\xffb \xe2\x82", "\xf0\x9f", "\xc0\x80\x00"},
 			"a huge word":    {huge},
-			"a huge number":  {strings.Repeat("7", maxWordBytes+5)},
+			"a huge number":  {strings.Repeat("7", wordcount.MaxWordBytes+5)},
 		} {
 			if raceEnabled && strings.HasPrefix(name, "a huge") && model != TrainBPE {
 				continue

@@ -164,6 +164,8 @@ class Bench:
         rows.append(Row("BERT, cold", "bert-uncased", "multilingual-20MB", peers=[OURS, HF], **cold))
         rows.append(Row("train BPE, 30,000 tokens", "", "english-50MB", op="train", peers=[OURS, *TRAINERS], options={"VocabSize": 30000 if self.scale == 1 else 1000}, **cold))
         rows.append(Row("load Llama-3", "llama-3", "", op="load"))
+        for row in rows:
+            row.peers = [p for p in row.peers if p in (OURS, PORTABLE, HF) or not self.args.peers or p in self.args.peers.split(",")]
         return [r for r in rows if self.args.only in f"{r.label} {r.text}"]
 
     # How it is measured.
@@ -361,6 +363,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold-rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a row's label and text")
+    parser.add_argument("--peers", default="", help="names with commas between: measures these and Hugging Face alone")
     parser.add_argument("--quick", action="store_true", help="small texts and one round: shows that everything runs, measures nothing")
     args = parser.parse_args()
     if args.quick:
