@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -108,8 +109,8 @@ func sequenceOf(kind, member string, parts ...string) string {
 	return fmt.Sprintf(`{"type":"Sequence",%q:[%s]}`, member, strings.Join(parts, ","))
 }
 
-// planned are tokenizers in the manner of published ones, and worse.
-func planned(t testing.TB) map[string]*Tokenizer {
+// planned are tokenizers in the manner of published ones, and worse: all, or those with the given names.
+func planned(t testing.TB, names ...string) map[string]*Tokenizer {
 	normalizers := map[string]string{
 		"none":     "null",
 		"t5":       "CHARSMAP",
@@ -133,8 +134,9 @@ func planned(t testing.TB) map[string]*Tokenizer {
 	all := map[string]*Tokenizer{}
 	for n, normalizer := range normalizers {
 		for s, split := range splits {
-			if s == "always" || n == "none" || n == "xlm-r" || n == "mt5" {
-				all[n+", "+s] = withParts(t, "unigram.tokenizer.json", normalizer, split)
+			name := n + ", " + s
+			if slices.Contains(names, name) || names == nil && (s == "always" || n == "none" || n == "xlm-r" || n == "mt5") {
+				all[name] = withParts(t, "unigram.tokenizer.json", normalizer, split)
 			}
 		}
 	}
@@ -152,6 +154,9 @@ var spacedTexts = []string{
 
 func TestMetaspacePlanEqualsParts(t *testing.T) {
 	texts := append(slices.Clone(spacedTexts), roughtext.Lines(612)[500:]...)
+	if raceEnabled {
+		texts = texts[:2*len(spacedTexts)]
+	}
 	texts = append(texts, strings.Repeat("the cat sat ", 200), strings.Repeat("x", 400)+" y")
 	for name, tok := range planned(t) {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +173,7 @@ func TestMetaspacePlanEqualsParts(t *testing.T) {
 }
 
 func FuzzMetaspacePlan(f *testing.F) {
-	for i, text := range append(slices.Clone(spacedTexts), roughtext.Lines(620)[512:]...) {
+	for i, text := range append(slices.Clone(spacedTexts), roughtext.Lines(540)[512:]...) {
 		f.Add(text, uint(i))
 	}
 	type fuzzed struct {
@@ -177,12 +182,16 @@ func FuzzMetaspacePlan(f *testing.F) {
 		encoders []*Encoder
 	}
 	var all []fuzzed
-	for name, tok := range planned(f) {
+	var names []string
+	if raceEnabled { // the tables of the others take long
+		names = []string{"t5, always", "xlm-r, words first", "albert, always", "mt5, first", "none, whole"}
+	}
+	for name, tok := range planned(f, names...) {
 		all = append(all, fuzzed{name, tok, encodersOf(tok)})
 	}
 	slices.SortFunc(all, func(a, b fuzzed) int { return strings.Compare(a.name, b.name) })
 	f.Fuzz(func(t *testing.T, text string, which uint) {
-		for i := range uint(8) {
+		for i := range uint(3) {
 			one := all[(which+i*13)%uint(len(all))]
 			checkPlan(t, one.name, one.tok, one.encoders, text)
 			checkPlan(t, one.name, one.tok, one.encoders, text+" "+text)
@@ -218,13 +227,13 @@ func TestMetaspacePlanCuts(t *testing.T) {
 }
 
 func TestSentencePieceDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector slows it down and finds nothing here: one goroutine")
+	}
 	text := []byte(strings.Join(append(slices.Clone(spacedTexts), roughtext.Lines(560)[512:]...), " "))
 	bpes, _ := spaced(t)
 	toks := map[string]*Tokenizer{"llama": bpes["llama"], "gemma": bpes["gemma"], "mistral": bpes["mistral"], "no bytes": bpes["no bytes"]}
-	all := planned(t)
-	for _, name := range []string{"t5, always", "xlm-r, words", "mt5, always", "albert, always", "none, first", "nfc, always", "bytes"} {
-		toks[name] = all[name]
-	}
+	maps.Copy(toks, planned(t, "t5, always", "xlm-r, words", "mt5, always", "albert, always", "none, first", "nfc, always"))
 	for name, tok := range toks {
 		for _, cache := range []int{0, minTestCache, 4 << 20} {
 			e := tok.NewEncoder(cache)
@@ -238,7 +247,10 @@ func TestSentencePieceDoesNotAllocate(t *testing.T) {
 
 // Long texts without a space take n log n steps, and memory in proportion to them: with n² steps this test would not end.
 func TestLongSentencePieceInputs(t *testing.T) {
-	const n = 1 << 18
+	n := 1 << 18
+	if raceEnabled || testing.Short() {
+		n = 1 << 16
+	}
 	noise := make([]byte, n)
 	for i, x := 0, uint32(1); i < n; i++ {
 		x = x*1664525 + 1013904223
@@ -262,7 +274,7 @@ func TestLongSentencePieceInputs(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			ids = e.AppendIDs(ids, []byte(text))
 			runtime.ReadMemStats(&after)
-			if taken := int(after.TotalAlloc - before.TotalAlloc); taken > 160*n {
+			if taken := int(after.TotalAlloc - before.TotalAlloc); taken > 256*n && !raceEnabled {
 				t.Errorf("%s: %s of %d bytes takes %d bytes of memory", name, input, len(text), taken)
 			}
 			if e.scratchBytes() > maxScratchBytes {

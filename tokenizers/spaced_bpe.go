@@ -19,9 +19,9 @@ type spacedBPE struct {
 	mark    string // what a space becomes
 	prefix  spacePrefix
 	charIDs *charTable
-	symbols [256]uint32 // what ASCII starts as, and bytes; noID for what becomes the unknown token
-	ascii   *byteMerges // of short pieces of ASCII; nil where there is none
-	openers string      // the white space before which the text is cut
+	symbols [256]uint32        // what ASCII starts as, and bytes; noID for what becomes the unknown token
+	ascii   func() *byteMerges // of short pieces of ASCII; nil where there is none
+	openers string             // the white space before which the text is cut
 	scanner func() scan.Spaces
 	joined  func() pairSet // symbols that a merge may join
 }
@@ -56,7 +56,7 @@ func newSpacedBPE(n normalizer, pre preTokenizer, m *bpe) fusedPlan {
 			p.symbols[c], _ = m.tokenID(symbol)
 		}
 	}
-	p.ascii = newByteMerges(&m.merges, p.symbols)
+	p.ascii = sync.OnceValue(func() *byteMerges { return newByteMerges(&m.merges, p.symbols) })
 	p.openers = p.findOpeners()
 	p.scanner = sync.OnceValue(p.newScanner)
 	return p
@@ -259,8 +259,8 @@ func (p *spacedBPE) appendFirst(e *Encoder, dst []uint32, piece []byte) []uint32
 
 // miss sets no marks.
 func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
-	if p.ascii != nil && len(piece) <= maxShortWord && isASCII(piece) {
-		return p.ascii.appendShort(dst, piece, &e.merger.ahead.words[0])
+	if p.isShort(piece) {
+		return p.ascii().appendShort(dst, piece, &e.merger.ahead.words[0])
 	}
 	if !utf8.Valid(piece) {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)
@@ -282,6 +282,42 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 		}
 		dst = p.model.appendMerged(dst, ids[:n], &e.merger)
 		ids = ids[n:]
+	}
+	return dst
+}
+
+func (p *spacedBPE) isShort(piece []byte) bool {
+	return len(piece) <= maxShortWord && isASCII(piece) && p.ascii() != nil
+}
+
+// missAhead implements aheadPlan.
+func (p *spacedBPE) missAhead(e *Encoder, dst []uint32, b pieces) []uint32 {
+	if !p.isShort(b.text[b.starts[0]:b.ends[0]]) {
+		return e.appendMiss(p, dst, b)
+	}
+	ahead, merges := &e.merger.ahead, p.ascii()
+	var words [mostAhead]*shortWord
+	var of [mostAhead]int
+	n := 0
+	for i := 0; i < min(len(b.starts), aheadPieces) && n < mostAhead; i++ {
+		piece := b.text[b.starts[i]:b.ends[i]]
+		if i == 0 || !e.cache.Holds(b.places[i], piece) && p.isShort(piece) {
+			words[n], of[n] = &ahead.words[n], i
+			merges.begin(words[n], piece)
+			n++
+		}
+	}
+	merges.merge(words[:n])
+	for k := range n {
+		piece := b.text[b.starts[of[k]]:b.ends[of[k]]]
+		if k > 0 && e.cache.Holds(b.places[of[k]], piece) { // it came twice
+			continue
+		}
+		ids := ahead.words[k].appendTo(ahead.ids[:0])
+		if k == 0 {
+			dst = append(dst, ids...)
+		}
+		e.cache.Put(b.places[of[k]], piece, ids)
 	}
 	return dst
 }
