@@ -228,6 +228,11 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+		tok, err := Load(data) // tables that are made once are made before an input's ten seconds begin
+		if err != nil {
+			f.Fatal(err)
+		}
+		tok.NewEncoder(0).AppendIDs(nil, []byte("a é"))
 		f.Add(data, "a [MASK] é")
 	}
 	f.Add([]byte(`{"truncation":{"max_length":3,"strategy":"LongestFirst","stride":1},"padding":{"strategy":{"Fixed":5},"direction":"Left","pad_to_multiple_of":4,"pad_id":1,"pad_type_id":0,"pad_token":"p"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"FixedLength","length":1},{"type":"UnicodeScripts"}]},"post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true},{"type":"BertProcessing","sep":["a",0],"cls":["b",1]}]},"decoder":{"type":"Replace","pattern":{"Regex":"b?"},"content":"c"},"model":{"type":"BPE","dropout":0.5,"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`), " ab ба\u00e9ab")

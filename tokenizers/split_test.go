@@ -99,7 +99,7 @@ func TestSplitRefuses(t *testing.T) {
 		return `{"type":"Split","pattern":{"Regex":` + string(quoted) + `},"behavior":"Isolated","invert":false}`
 	}
 	tests := []struct{ part, want string }{
-		{split(`(a)\1`), `pattern.Regex: pattern "(a)\\1" at byte 5: escape \1 is not supported`},
+		{split(`(ab)\1`), `pattern.Regex: pattern "(ab)\\1" at byte 6: back reference \1 is not supported`},
 		{`{"type":"Split","pattern":{},"behavior":"Isolated","invert":false}`, `pattern: expected one of String and Regex`},
 		{`{"type":"Split","pattern":{"String":"a"},"behavior":"Dropped","invert":false}`, `behavior: "Dropped" is not known`},
 		{`{"type":"Split","pattern":{"String":"a"},"behavior":"Removed"}`, `invert: is missing`},

@@ -28,7 +28,7 @@ import (
 
 const cacheBytes = 8 << 20 // of each encoder: what its documentation advises
 
-// request is one thing to do. Op is load, encode, offsets, decode, digest, train or memory.
+// request is one thing to do. Op is load, encode, offsets, encodings, decode, digest, train or memory.
 type request struct {
 	Op        string
 	Tokenizer string  // path of a tokenizer.json
@@ -36,6 +36,7 @@ type request struct {
 	Threads   int     // goroutines
 	Seconds   float64 // repeats the work until so much time has passed
 	Runes     bool    // offsets in code points, not bytes
+	Parallel  bool    // all threads at one document after another
 	VocabSize int
 }
 
@@ -65,14 +66,17 @@ type worker struct {
 }
 
 type loaded struct {
-	tokenizer *tokenizers.Tokenizer
-	encoders  []*encoder // one for each goroutine
+	tokenizer       *tokenizers.Tokenizer
+	encoders        []*encoder // one for each goroutine
+	parallelEncoder *tokenizers.ParallelEncoder
+	ids             []uint32
 }
 
 type encoder struct {
 	*tokenizers.Encoder
-	ids    []uint32
-	tokens int
+	ids     []uint32
+	offsets [][2]uint32
+	tokens  int
 }
 
 func (w *worker) serve(in io.Reader, out io.Writer) error {
@@ -137,13 +141,22 @@ func (w *worker) do(q request) (answer, error) {
 	}
 	switch q.Op {
 	case "encode":
-		err = a.time(q.Seconds, func() error {
-			a.Tokens = l.encode(docs, q.Threads)
-			return nil
+		err = a.time(q.Seconds, func() (err error) {
+			if a.Tokens, err = 0, nil; q.Parallel {
+				a.Tokens, err = l.parallel(docs, q.Threads)
+			} else {
+				a.Tokens = l.encode(docs, q.Threads)
+			}
+			return err
 		})
 	case "offsets":
 		err = a.time(q.Seconds, func() (err error) {
-			a.Tokens, err = l.offsets(docs, q.Runes)
+			a.Tokens, err = l.encoders[0].appendOffsets(docs, q.Runes)
+			return err
+		})
+	case "encodings":
+		err = a.time(q.Seconds, func() (err error) {
+			a.Tokens, err = l.encodings(docs)
 			return err
 		})
 	case "decode":
@@ -224,15 +237,40 @@ func (l *loaded) encode(docs [][]byte, threads int) int {
 	return tokens
 }
 
-func (l *loaded) offsets(docs [][]byte, runes bool) (int, error) {
-	tokens := 0
+// parallel encodes one document after another on all threads.
+func (l *loaded) parallel(docs [][]byte, threads int) (tokens int, err error) {
+	if l.parallelEncoder == nil {
+		l.parallelEncoder = l.tokenizer.NewParallelEncoder(threads, cacheBytes)
+	}
 	for _, d := range docs {
-		e, err := l.tokenizer.Encode(string(d), tokenizers.EncodeOptions{})
-		if err != nil {
+		if l.ids, err = l.parallelEncoder.AppendIDs(l.ids[:0], d); err != nil {
 			return 0, err
 		}
-		if runes {
-			tokenizers.RuneOffsets(string(d), e.Offsets)
+		tokens += len(l.ids)
+	}
+	return tokens, nil
+}
+
+func (e *encoder) appendOffsets(docs [][]byte, runes bool) (tokens int, err error) {
+	unit := tokenizers.Bytes
+	if runes {
+		unit = tokenizers.CodePoints
+	}
+	for _, d := range docs {
+		if e.ids, e.offsets, err = e.AppendOffsets(e.ids[:0], e.offsets[:0], d, unit); err != nil {
+			return 0, err
+		}
+		tokens += len(e.ids)
+	}
+	return tokens, nil
+}
+
+// encodings makes everything that Hugging Face calls an encoding.
+func (l *loaded) encodings(docs [][]byte) (tokens int, err error) {
+	for _, d := range docs {
+		e, err := l.tokenizer.Encode(string(d), tokenizers.EncodeOptions{AddSpecial: true})
+		if err != nil {
+			return 0, err
 		}
 		tokens += len(e.IDs)
 	}
@@ -241,7 +279,7 @@ func (l *loaded) offsets(docs [][]byte, runes bool) (int, error) {
 
 func (l *loaded) decode(a *answer, docs [][]byte, seconds float64) error {
 	var ids [][]uint32
-	a.Bytes = 0
+	var text []byte
 	for _, d := range docs {
 		ids = append(ids, l.encoders[0].AppendIDs(nil, d))
 		a.Tokens += len(ids[len(ids)-1])
@@ -249,7 +287,8 @@ func (l *loaded) decode(a *answer, docs [][]byte, seconds float64) error {
 	return a.time(seconds, func() error {
 		a.Bytes = 0
 		for _, doc := range ids {
-			a.Bytes += len(l.tokenizer.Decode(doc, false))
+			text = l.tokenizer.AppendText(text[:0], doc, false)
+			a.Bytes += len(text)
 		}
 		return nil
 	})

@@ -307,6 +307,8 @@ class Worker:
             if key not in self.encoded:
                 self.encoded[key] = [ids.tolist() for ids in peer.ids(text)]
             return {**timed(seconds, lambda: peer.decode(self.encoded[key])), "bytes": text.size}
+        if op == "encodings":
+            return {**timed(seconds, lambda: peer.encode(text, 1, "encode_batch")), "bytes": text.size}
         if op == "offsets":
             return {**timed(seconds, lambda: peer.offsets(text)), "bytes": text.size}
         variant = q.get("Variant") or peer.VARIANTS[0]

@@ -138,6 +138,8 @@ class Bench:
             rows.append(Row("GPT-2", "gpt2", text, peers=[OURS, PORTABLE, HF, GIGATOKEN, *others]))
             rows.append(Row("GPT-2, 2 threads", "gpt2", text, threads=2))
         rows.append(Row("GPT-2, whole novels", "gpt2", "novels"))
+        rows.append(Row("GPT-2, whole novels, 2 threads", "gpt2", "novels", threads=2))
+        rows.append(Row("GPT-2, novels one by one, 2 threads", "gpt2", "novels", threads=2, peers=[OURS], options={"Parallel": True}))
         for name, label in [("llama-3", "Llama-3"), ("qwen2", "Qwen2"), ("o200k", "o200k"), ("llama-2", "Llama-2")]:
             rows.append(Row(label, name, "english", peers=[OURS, HF, GIGATOKEN, *others]))
         rows.append(Row("Llama-3", "llama-3", "code"))
@@ -150,6 +152,8 @@ class Bench:
         rows.append(Row("GPT-2, byte offsets", "gpt2", "english", op="offsets", peers=[OURS, HF, "tokie"]))
         for name, label in [("gpt2", "GPT-2"), ("bert-uncased", "BERT"), ("t5", "T5")]:
             rows.append(Row(f"{label}, code-point offsets", name, "english", op="offsets", peers=[OURS, HF], options={"Runes": True}))
+        for name, label in [("gpt2", "GPT-2"), ("bert-uncased", "BERT")]:
+            rows.append(Row(f"{label}, encodings", name, "english", op="encodings", peers=[OURS, HF]))
         rows.append(Row("GPT-2, decode", "gpt2", "english", op="decode", peers=[OURS, HF, GIGATOKEN, "tiktoken"]))
         rows.append(Row("GPT-2", "gpt2", "english-slow", peers=[OURS, HF, SUGARME]))
         rows.append(Row("BERT", "bert-uncased", "english-slow", peers=[OURS, HF, SUGARME]))
@@ -160,6 +164,8 @@ class Bench:
         rows.append(Row("BERT, cold", "bert-uncased", "multilingual-20MB", peers=[OURS, HF], **cold))
         rows.append(Row("train BPE, 30,000 tokens", "", "english-50MB", op="train", peers=[OURS, *TRAINERS], options={"VocabSize": 30000 if self.scale == 1 else 1000}, **cold))
         rows.append(Row("load Llama-3", "llama-3", "", op="load"))
+        for row in rows:
+            row.peers = [p for p in row.peers if p in (OURS, PORTABLE, HF) or not self.args.peers or p in self.args.peers.split(",")]
         return [r for r in rows if self.args.only in f"{r.label} {r.text}"]
 
     # How it is measured.
@@ -357,6 +363,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold-rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a row's label and text")
+    parser.add_argument("--peers", default="", help="names with commas between: measures these and Hugging Face alone")
     parser.add_argument("--quick", action="store_true", help="small texts and one round: shows that everything runs, measures nothing")
     args = parser.parse_args()
     if args.quick:

@@ -1,5 +1,5 @@
 """Compares package tokenizers with Hugging Face `tokenizers` on 50 MB of real and rough text for each kind of tokenizer: ids, offsets in code points, word ids, type
-ids, special masks and tokens, as one digest for each document.
+ids, special and attention masks and tokens, as one digest for each document.
 
     /tmp/hf/bin/python conformance/tokenizers/compare_large.py [--data ../shared/data] [--megabytes 50] [--only gpt2]
 
@@ -62,7 +62,8 @@ def numbers(values):
 def digest(e):
     """As conformance/tokenizers/digest computes it."""
     h = hashlib.sha256(numbers([len(e.ids)]) + numbers(e.ids) + numbers(e.offsets))
-    h.update(numbers([-1 if w is None else w for w in e.word_ids]) + numbers(e.type_ids) + numbers(e.special_tokens_mask))
+    h.update(numbers([-1 if w is None else w for w in e.word_ids]) + numbers(e.type_ids))
+    h.update(numbers(e.special_tokens_mask) + numbers(e.attention_mask))
     h.update("".join(t + "\0" for t in e.tokens).encode())
     return h.hexdigest()[:16]
 

@@ -12,6 +12,28 @@ CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So 
 SCRIPTS = "Han Hiragana Katakana Hangul Latin Cyrillic Greek Arabic Hebrew Thai Devanagari Bengali Armenian Georgian Khmer Lao Myanmar Tibetan".split()
 
 
+def code_points(table):
+    return {c for first, last in table for c in range(first, last + 1)}
+
+
+def properties(category):
+    """Letters by property, not by category: each class as categories, and the code points in which it differs from them."""
+    by_category = {}
+    for c, k in category.items():
+        by_category.setdefault(CATEGORIES[k], set()).add(c)
+    for name in ["alpha", "lower", "upper"]:
+        held = code_points(regex_class(f"[[:{name}:]]"))
+        assert held == code_points(regex_class(rf"\p{{{name}}}"))
+        mostly = [k for k in CATEGORIES if k in by_category and 2 * len(held & by_category[k]) > len(by_category[k])]
+        runs = []
+        for c in sorted(held ^ set().union(*(by_category[k] for k in mostly))):
+            if runs and runs[-1][1] == c - 1:
+                runs[-1][1] = c
+            else:
+                runs.append([c, c])
+        yield name, mostly, runs
+
+
 def main():
     category = {}
     for i, name in enumerate(CATEGORIES):
@@ -38,6 +60,14 @@ def main():
     print("}")
     print_ranges("spaceRanges", r"spaceRanges is \s.", regex_class(r"\s"))
     print_ranges("wordRanges", r"wordRanges is \w.", regex_class(r"\w"))
+    print("\n// propertySets holds classes as the categories that are mostly in them, and the ranges in which they differ from these.")
+    print("var propertySets = map[string]struct {\n\tcategories []string\n\tdiffer     [][2]rune\n}{")
+    for name, mostly, runs in properties(category):
+        print(f'\t"{name}": {{[]string{{' + ", ".join(f'"{k}"' for k in mostly) + "}, [][2]rune{")
+        for i in range(0, len(runs), 6):
+            print("\t\t" + " ".join(f"{{0x{a:X}, 0x{b:X}}}," for a, b in runs[i : i + 6]))
+        print("\t}},")
+    print("}")
     print("\n// scriptRanges holds the scripts that patterns may name.")
     print("var scriptRanges = map[string][][2]rune{")
     for name in SCRIPTS:

@@ -1,5 +1,4 @@
-// Command sugarme answers requests to encode of run.py with github.com/sugarme/tokenizer, a Go port of Hugging Face tokenizers. It is a module of its own, so that
-// nobody else needs that package.
+// Command sugarme answers requests to encode of run.py with github.com/sugarme/tokenizer, a Go port of Hugging Face tokenizers.
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Command digest reads documents with a NUL between them and prints one digest for each, over everything that package tokenizers says about it, for long comparisons
-// with another tokenizer. Offsets are in code points. It also holds the ids of Encoder, special tokens as text, equal to those of Encode.
+// with another tokenizer. Offsets are in code points. It also holds what Encoder gives, special tokens as text, equal to what Encode gives.
 package main
 
 import (
@@ -38,6 +38,7 @@ func run(path, documents string, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	plain := tok.NewEncoder(8 << 20)
 	var ids []uint32
+	var tokens tokenizers.Tokens
 	for doc := range bytes.SplitSeq(data, []byte{0}) {
 		e, err := tok.Encode(string(doc), tokenizers.EncodeOptions{AddSpecial: true})
 		if err != nil {
@@ -48,11 +49,26 @@ func run(path, documents string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if ids = plain.AppendIDs(ids[:0], doc); !slices.Equal(ids, want.IDs) {
-			return fmt.Errorf("%s: the encoder and Encode differ on %q", path, doc)
+		ids = plain.AppendIDs(ids[:0], doc)
+		tokens = tokenizers.Tokens{IDs: tokens.IDs[:0], Offsets: tokens.Offsets[:0], Words: tokens.Words[:0]}
+		if err := plain.AppendTokens(&tokens, doc, tokenizers.Bytes); err != nil {
+			return err
+		}
+		if !slices.Equal(ids, want.IDs) || !slices.Equal(tokens.IDs, want.IDs) || !equalPlaces(&tokens, &want) {
+			return fmt.Errorf("%s: Encoder and Encode differ on %q", path, doc)
 		}
 	}
 	return w.Flush()
+}
+
+// equalPlaces tells whether offsets and words are those of e.
+func equalPlaces(t *tokenizers.Tokens, e *tokenizers.Encoding) bool {
+	for i, o := range e.Offsets {
+		if t.Offsets[i] != [2]uint32{uint32(o[0]), uint32(o[1])} || t.Words[i] != uint32(e.WordIDs[i]) {
+			return false
+		}
+	}
+	return len(t.Offsets) == len(e.Offsets) && len(t.Words) == len(e.WordIDs)
 }
 
 // digest lays numbers out as 32 bits, and ends each token with a NUL.
@@ -73,11 +89,13 @@ func digest(text string, e tokenizers.Encoding) []byte {
 	for _, t := range e.TypeIDs {
 		add(int(t))
 	}
-	for _, special := range e.SpecialMask {
-		if special {
-			add(1)
-		} else {
-			add(0)
+	for _, mask := range [][]bool{e.SpecialMask, e.AttentionMask} {
+		for _, on := range mask {
+			if on {
+				add(1)
+			} else {
+				add(0)
+			}
 		}
 	}
 	for _, t := range e.Tokens {

@@ -10,11 +10,17 @@ import (
 
 // escape reads a backslash and what follows outside of a class.
 func (p *parser) escape() (node, error) {
-	asserts := map[byte]assertion{'A': textStart, 'z': textEnd, 'Z': textEndOrNewline, 'b': wordEdge, 'B': notWordEdge}
+	asserts := map[byte]assertion{'A': textStart, 'z': textEnd, 'Z': textEndOrNewline, 'b': wordEdge, 'B': notWordEdge, 'G': searchStart}
 	if p.pos+1 < len(p.s) {
-		if what, ok := asserts[p.s[p.pos+1]]; ok {
-			p.pos += 2
+		c := p.s[p.pos+1]
+		if what, ok := asserts[c]; ok {
+			if p.pos += 2; what == searchStart && p.behind > 0 {
+				return nil, errors.New("\\G in a look-behind is not supported")
+			}
 			return assertNode{what}, nil
+		}
+		if c >= '1' && c <= '9' {
+			return p.backReference()
 		}
 	}
 	set, char, err := p.escaped()
@@ -22,6 +28,17 @@ func (p *parser) escape() (node, error) {
 		set, err = p.literal(char)
 	}
 	return setNode{set}, err
+}
+
+// backReference reads \1 to \9 right behind the group of that number, where it is a single character: this and no more can be matched in time that
+// has a bound, since nothing needs to be known but the text before.
+func (p *parser) backReference() (node, error) {
+	number := int(p.s[p.pos+1] - '0')
+	p.pos += 2
+	if number != p.before || p.behind > 0 || p.fold || p.more() && p.s[p.pos] >= '0' && p.s[p.pos] <= '9' {
+		return nil, fmt.Errorf("back reference \\%d is not supported: it is right behind a group of one character, with case", number)
+	}
+	return sameNode{}, nil
 }
 
 // escaped reads an escape that stands for a class, or for the character char, which is -1 otherwise.
@@ -40,7 +57,7 @@ func (p *parser) escaped() (set charSet, char rune, err error) {
 		case 'w':
 			set = wordSet(p.classes > 0)
 		case 'h':
-			set = newCharSet([2]rune{'0', '9'}, [2]rune{'A', 'F'}, [2]rune{'a', 'f'})
+			set = hexDigits()
 		}
 		if c < 'a' {
 			set = set.complement()
@@ -213,11 +230,13 @@ func (p *parser) classChar() (set charSet, char rune, err error) {
 	return p.escaped()
 }
 
-// posixSet returns the classes [:name:] that are classes of Unicode too.
+// posixSet returns the class [:name:].
 func posixSet(name string) (charSet, bool) {
 	switch name {
-	case "digit", "space", "word":
+	case "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "space", "upper", "word", "xdigit":
 		return namedSet(name, true)
+	case "punct": // symbols too, other than \p{Punct}
+		return categorySets()["P"].union(categorySets()["S"]), true
 	}
 	return charSet{}, false
 }

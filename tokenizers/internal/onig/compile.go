@@ -12,6 +12,7 @@ type Regex struct {
 	choice int       // number of instructions that remember where they failed
 	first  [256]bool // bytes that a match may begin with
 	empty  bool      // a match may be empty, so that first says nothing
+	anchor bool      // it has \G
 }
 
 // MatchesEmpty tells whether a match may be empty.
@@ -31,6 +32,7 @@ const (
 	opLookEnd          // the body holds
 	opAtomic           // what matches up to opAtomicEnd is kept as it matched first
 	opAtomicEnd        //
+	opSame             // the character before once more
 )
 
 type instr struct {
@@ -47,7 +49,7 @@ type instr struct {
 // lengths returns the number of characters of the shortest and longest match; the longest is -1 where there is no bound.
 func lengths(n node) (shortest, longest int) {
 	switch n := n.(type) {
-	case setNode:
+	case setNode, sameNode:
 		return 1, 1
 	case catNode:
 		for _, part := range n {
@@ -182,7 +184,10 @@ func (c *compiler) node(n node) {
 		for _, end := range ends {
 			c.prog[end].to = c.here()
 		}
+	case sameNode:
+		c.emit(instr{op: opSame})
 	case assertNode:
+		c.anchor = c.anchor || n.what == searchStart
 		c.emit(instr{op: opAssert, what: n.what})
 	case lookNode:
 		c.look(n)

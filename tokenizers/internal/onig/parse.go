@@ -30,6 +30,7 @@ type (
 		negate bool
 	}
 	atomicNode struct{ body node }
+	sameNode   struct{} // the character before it once more
 	repeatNode struct {
 		body     node
 		min, max int // max < 0: no bound
@@ -56,6 +57,7 @@ const (
 	textEndOrNewline
 	wordEdge
 	notWordEdge
+	searchStart
 )
 
 // parser reads the syntax of Oniguruma (doc/RE, ONIG_SYNTAX_ONIGURUMA), with which patterns of Split are written. What it does not know, such as
@@ -65,6 +67,10 @@ type parser struct {
 	pos     int
 	depth   int  // of groups and classes
 	classes int  // of these, classes
+	behind  int  // open look-behinds
+	groups  int  // that capture, so far
+	closed  int  // number of the group just read
+	before  int  // number of the group that captured the character before this place, or 0
 	fold    bool // case is ignored
 	multi   bool // . matches a new line
 }
@@ -137,25 +143,35 @@ func (p *parser) alternatives() (node, error) {
 
 func (p *parser) sequence() (node, error) {
 	var seq catNode
-	before := rune(-1) // the letter just read where case is ignored
+	var last foldedLetter
+	captured := 0 // number of the group that captured the character before this place
 	for p.more() && p.s[p.pos] != '|' && p.s[p.pos] != ')' {
 		start := p.pos
-		n, err := p.atom()
+		p.before, p.closed = captured, 0
+		atom, err := p.atom()
 		if err != nil {
 			return nil, err
 		}
-		letter := rune(-1)
-		if lit := p.s[start:p.pos]; p.fold && len(lit) == 1 {
-			letter = rune(lit[0] | 0x20)
-		}
-		if _, twoInOne := foldedPairs[string([]rune{max(before, 0), max(letter, 0)})]; twoInOne {
-			return nil, fmt.Errorf("%q without case also matches single characters, which is not supported", string([]rune{before, letter}))
-		}
-		if n, err = p.quantified(n); err != nil {
+		literal := p.s[start:p.pos]
+		closed := p.closed
+		n, err := p.quantified(atom)
+		if err != nil {
 			return nil, err
 		}
-		before = letter
+		once := len(literal) == p.pos-start
+		switch atom.(type) {
+		case sameNode: // stays as it is
+		case setNode:
+			if captured = closed; !once {
+				captured = 0
+			}
+		default:
+			captured = 0
+		}
 		seq = append(seq, n)
+		if seq, last, err = p.joinFolded(seq, last, literal, once); err != nil {
+			return nil, err
+		}
 	}
 	if len(seq) == 1 {
 		return seq[0], nil
@@ -163,8 +179,37 @@ func (p *parser) sequence() (node, error) {
 	return seq, nil
 }
 
-// foldedPairs are what case folding makes of one character, such as ß.
-var foldedPairs = map[string]bool{"ss": true, "st": true, "ff": true, "fi": true, "fl": true}
+// foldedLetter is the ASCII letter at the end of a sequence where case is ignored.
+type foldedLetter struct {
+	letter byte // in lower case; 0 for anything else
+	once   bool // without a quantifier
+	joined bool // with the letter before it
+}
+
+// foldedPairs are what case folding makes of single characters.
+var foldedPairs = map[string]string{"ss": "ßẞ", "st": "ﬅﬆ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ"}
+
+// joinFolded lets two letters without case at the end of seq match the single characters too that fold to them.
+func (p *parser) joinFolded(seq catNode, before foldedLetter, literal string, once bool) (catNode, foldedLetter, error) {
+	if !p.fold || len(literal) != 1 {
+		return seq, foldedLetter{}, nil
+	}
+	last := foldedLetter{letter: literal[0] | 0x20, once: once}
+	single, ok := foldedPairs[string([]byte{before.letter, last.letter})]
+	if !ok {
+		return seq, last, nil
+	}
+	if before.joined || !before.once || !once {
+		return nil, last, fmt.Errorf("%q without case, as a part of more or with a quantifier, is not supported", string([]byte{before.letter, last.letter}))
+	}
+	last.joined = true
+	var ranges [][2]rune
+	for _, r := range single {
+		ranges = append(ranges, [2]rune{r, r})
+	}
+	two := seq[len(seq)-2:]
+	return append(seq[:len(seq)-2], altNode{catNode{two[0], two[1]}, setNode{newCharSet(ranges...)}}), last, nil
+}
 
 // quantified reads the quantifiers behind n. A count in braces may be followed by another one, which repeats the whole: p{3}+ is (?:p{3})+.
 func (p *parser) quantified(n node) (node, error) {
@@ -318,13 +363,21 @@ func (p *parser) group() (n node, err error) {
 		return n, err
 	}
 	if !p.take("?") {
-		return shut(p.alternatives())
+		p.groups++
+		number := p.groups
+		n, err := shut(p.alternatives())
+		p.closed = number
+		return n, err
 	}
 	for _, look := range []struct {
 		mark           string
 		behind, negate bool
 	}{{"=", false, false}, {"!", false, true}, {"<=", true, false}, {"<!", true, true}} {
 		if p.take(look.mark) {
+			if look.behind {
+				p.behind++
+				defer func() { p.behind-- }()
+			}
 			body, err := p.alternatives()
 			return shut(lookNode{body, look.behind, look.negate}, err)
 		}

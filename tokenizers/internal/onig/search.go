@@ -1,6 +1,9 @@
 package onig
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // Search looks for matches of a pattern in one text, front to back, by backtracking. It is for one goroutine, and the text must not change. A pattern that
 // tries too much in a text, at first without memory, begins to remember what failed: from then on no choice is tried twice in one place, so that the time is
@@ -9,6 +12,7 @@ type Search struct {
 	regex  *Regex
 	text   []byte
 	frames []frame
+	from   int // where this search for a match began
 	guard  int // index of the innermost open look-around or atomic group in frames, or -1
 	steps  int // left before it begins to remember
 	memory [2]pagedBits
@@ -57,6 +61,7 @@ func (s *Search) Remember() { s.steps = 0 }
 // Find returns the first match at from or behind it; ok is false where there is none. Of the matches at one place it is the one that the order of the
 // pattern prefers, which need not be the longest. from must not be inside a character. Looking back, a pattern sees what lies before from.
 func (s *Search) Find(from int) (start, end int, ok bool) {
+	s.begin(from)
 	for start = from; start <= len(s.text); {
 		if s.regex.empty || start < len(s.text) && s.regex.first[s.text[start]] {
 			if end, ok := s.match(start); ok {
@@ -98,6 +103,11 @@ func (s *Search) match(start int) (end int, ok bool) {
 			pc++
 		case opSplit:
 			pc, good = s.split(in, pc, pos)
+		case opSame:
+			size := s.same(pos)
+			good = size > 0
+			pos += size
+			pc++
 		case opJump:
 			pc = int(in.to)
 		case opAssert:
@@ -126,6 +136,15 @@ func (s *Search) at(set *charSet, pos int) int {
 		r, size = utf8.DecodeRune(s.text[pos:])
 	}
 	if !set.has(r) {
+		return 0
+	}
+	return size
+}
+
+// same returns the length of the character before pos if it stands at pos once more, or 0.
+func (s *Search) same(pos int) int {
+	_, size := utf8.DecodeLastRune(s.text[:pos])
+	if !bytes.HasPrefix(s.text[pos:], s.text[pos-size:pos]) {
 		return 0
 	}
 	return size
@@ -196,8 +215,28 @@ func (s *Search) split(in *instr, pc, pos int) (int, bool) {
 	return now, true
 }
 
+// beyond is the place under which choices at the beginning of the search are remembered where the pattern has \G, which holds there now and not when
+// another search comes by.
+func (s *Search) beyond() int { return len(s.text) + 1 }
+
+// begin starts a search for a match.
+func (s *Search) begin(from int) {
+	s.from = from
+	if !s.regex.anchor || s.steps > 0 {
+		return
+	}
+	first := uint64(s.beyond()) * uint64(s.regex.choice)
+	for key := first; key < first+uint64(s.regex.choice); key++ {
+		s.memory[failed].set(key, false)
+		s.memory[succeeded].set(key, false)
+	}
+}
+
 // recall tells what is known of a choice at pos. Where nothing is, it is held to have failed until it turns out otherwise.
 func (s *Search) recall(in *instr, pos int) (to int, known, good bool) {
+	if s.regex.anchor && pos == s.from {
+		pos = s.beyond()
+	}
 	key := uint64(pos)*uint64(s.regex.choice) + uint64(in.choice)
 	if s.memory[failed].has(key) {
 		return 0, true, false
@@ -290,6 +329,8 @@ func (s *Search) holds(what assertion, pos int) bool {
 		return pos == 0
 	case textEnd:
 		return pos == len(s.text)
+	case searchStart:
+		return pos == s.from
 	case textEndOrNewline:
 		return pos == len(s.text) || pos == len(s.text)-1 && s.text[pos] == '\n'
 	}

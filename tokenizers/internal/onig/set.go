@@ -104,7 +104,7 @@ func wordSet(inClass bool) charSet {
 var longCategories = map[string]string{
 	"letter": "L", "uppercaseletter": "Lu", "lowercaseletter": "Ll", "titlecaseletter": "Lt", "modifierletter": "Lm", "otherletter": "Lo",
 	"mark": "M", "nonspacingmark": "Mn", "number": "N", "decimalnumber": "Nd", "punctuation": "P", "symbol": "S", "separator": "Z", "other": "C",
-	"digit": "Nd",
+	"digit": "Nd", "cntrl": "Cc", "punct": "P",
 }
 
 // namedSet returns the class that \p{name} means: a category, a script or one of the sets of \w and \s.
@@ -119,6 +119,21 @@ func namedSet(name string, inClass bool) (charSet, bool) {
 		return newCharSet(spaceRanges...), true
 	case "word":
 		return wordSet(inClass), true
+	case "alpha", "lower", "upper":
+		return propertySet(folded), true
+	case "alnum":
+		return propertySet("alpha").union(categorySets()["Nd"]), true
+	case "graph":
+		return categorySets()["Z"].union(categorySets()["Cc"]).union(categorySets()["Cn"]).complement(), true
+	case "print":
+		graph, _ := namedSet("graph", inClass)
+		return graph.union(categorySets()["Zs"]), true
+	case "blank":
+		return categorySets()["Zs"].union(newCharSet([2]rune{'\t', '\t'})), true
+	case "ascii":
+		return newCharSet([2]rune{0, utf8.RuneSelf - 1}), true
+	case "xdigit":
+		return hexDigits(), true
 	}
 	for known, set := range categorySets() {
 		if strings.ToLower(known) == folded {
@@ -132,3 +147,15 @@ func namedSet(name string, inClass bool) (charSet, bool) {
 	}
 	return charSet{}, false
 }
+
+// propertySet returns a class of propertySets: what is either in its categories or in the ranges in which it differs.
+func propertySet(name string) charSet {
+	var held charSet
+	for _, category := range propertySets[name].categories {
+		held = held.union(categorySets()[category])
+	}
+	odd := newCharSet(propertySets[name].differ...)
+	return held.intersection(odd.complement()).union(odd.intersection(held.complement()))
+}
+
+func hexDigits() charSet { return newCharSet([2]rune{'0', '9'}, [2]rune{'A', 'F'}, [2]rune{'a', 'f'}) }
