@@ -151,7 +151,6 @@ func (e *Encoder) flatten(n normalizer, text []byte) (normalized []byte, ok bool
 	case nil:
 		return text, true
 	case normalizerSequence:
-		ok = true
 		for _, part := range n {
 			if text, ok = e.flatten(part, text); !ok {
 				return nil, false

@@ -6,7 +6,8 @@
 //
 //   - [Tokenizer.Encode] gives everything about one text: ids, tokens, offsets, type ids, word ids, special tokens.
 //   - [Tokenizer.NewEncoder] gives one goroutine an [Encoder] with its own bounded cache. [Encoder.AppendIDs] turns documents into ids as fast as this
-//     package can, without allocating; [Encoder.AppendWords] also reports where words begin.
+//     package can, without allocating; [Encoder.AppendWords] also reports where words begin, [Encoder.AppendTokens] where tokens come from.
+//   - [Tokenizer.EncodeBatch] encodes many texts on several goroutines, [ParallelEncoder] one large text, and [EncodeStream] a text that comes in parts.
 //   - [EncodeOptions] hold truncation, with what was cut off as windows, padding and merge dropout; [Padding.Apply] pads a batch.
 //   - [Tokenizer.EncodeWords] takes a text that is cut into words already.
 //   - [Tokenizer.Decode] gives the text of ids.
@@ -21,7 +22,9 @@
 //
 // Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE], [bertPlan],
 // [metaspacePlan] for T5, XLM-R, ALBERT and the like, [spacedBPE] for Llama 2, Mistral and Gemma. A plan cuts the document into pieces whose ids don't
-// depend on their neighbours, and looks these up in a cache of words. Tests hold the plans equal to the parts.
+// depend on their neighbours, and looks these up in a cache of words. Where their tokens come from is told from the lengths of the tokens, and by the
+// parts only for pieces where these don't say. Tests hold the plans and the spans equal to the parts. Added tokens are found before either, and a plan takes
+// what is between them.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
 // Decoding looks the texts of tokens up in a [decodeTable] where each depends on its token alone, or on the run of byte tokens it stands in; other

@@ -22,8 +22,9 @@ type Tokens struct {
 }
 
 // AppendTokens appends the tokens of a document: the ids of AppendIDs, with the offsets and words that Encode gives them. The only error is a text of 2 GiB
-// or more. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated by byte-level BPE and BERT for text
-// that their plans know: README says for which.
+// or more. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated where there is a plan whose tokens say by their
+// lengths where they come from: always for byte-level BPE, but for a few pieces with Metaspace (unknown and compatibility characters) and BERT
+// (marks out of order). Buffers of more than a megabyte are not kept.
 func (e *Encoder) AppendTokens(dst *Tokens, text []byte, unit OffsetUnit) error {
 	if len(text) > math.MaxInt32 {
 		return fmt.Errorf("encode a text of %d bytes with offsets: cut it, since at most %d bytes are encoded at once", len(text), math.MaxInt32)

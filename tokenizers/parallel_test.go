@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/shardmill/shardmill/internal/roughtext"
@@ -15,16 +16,24 @@ import (
 // cutTokenizers are the tokenizers of testdata, some with added tokens.
 func cutTokenizers(t testing.TB) map[string]*Tokenizer {
 	t.Helper()
-	all := addedVariants(t)
-	for _, name := range testTokenizers {
-		all[name] = loadNamed(t, name+".tokenizer.json")
-	}
-	like, _ := spaced(t)
-	for name, tok := range like {
-		all["spaced "+name] = tok
-	}
-	return all
+	loadCutTokenizers.Do(func() {
+		all := addedVariants(t)
+		for _, name := range testTokenizers {
+			all[name] = loadNamed(t, name+".tokenizer.json")
+		}
+		like, _ := spaced(t)
+		for name, tok := range like {
+			all["spaced "+name] = tok
+		}
+		loadedCutTokenizers = all
+	})
+	return loadedCutTokenizers
 }
+
+var (
+	loadCutTokenizers   sync.Once
+	loadedCutTokenizers map[string]*Tokenizer
+)
 
 // checkCuts holds encoders that cut a text equal to one that doesn't.
 func checkCuts(t testing.TB, name string, tok *Tokenizer, text []byte, size int) {
