@@ -152,6 +152,8 @@ type addedFinder struct {
 	parts []found
 }
 
+func (f *addedFinder) size() int { return 16*cap(f.hits) + 24*cap(f.parts) }
+
 // find cuts text at the tokens of a search, the leftmost first and the longest of these. With specialIsText, special tokens are passed over. What it returns
 // holds until it is called again.
 func (f *addedFinder) find(a *addedTokens, s *addedSearch, text []byte, specialIsText bool) []found {

@@ -49,7 +49,7 @@ func newBertSpans(p *bertPlan) spanner {
 func (s *bertSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 	l := &e.locator
 	first := len(l.spans)
-	l.spans = grown(l.spans, len(ids))
+	l.spans, l.words = grown(l.spans, len(ids)), grown(l.words, len(ids))
 	w := bertWalk{bertSpans: s, encoder: e, text: text, at: at, ids: ids, spans: l.spans[first:]}
 	for w.done < len(ids) && w.place < len(text) {
 		if w.plainEnd <= w.place {
@@ -58,7 +58,13 @@ func (s *bertSpans) locate(e *Encoder, text []byte, at int, ids []uint32) {
 		w.plain()
 		w.other()
 	}
-	l.addWords(ids)
+	word, words := l.next-1, l.words[first:][:len(ids)]
+	for i, id := range ids {
+		word += id >> 31
+		words[i] = word
+		ids[i] = id &^ startsWord
+	}
+	l.next = word + 1
 }
 
 // bertWalk goes through a text and its tokens side by side.
@@ -108,33 +114,38 @@ func (w *bertWalk) plain() {
 			limit--
 		}
 	}
-	text, ids, spans := w.text, w.ids, w.spans
-	place, done := w.place, w.done
-	for done < len(ids) {
-		for place < limit && w.kinds[text[place]] == bertSpace {
-			place++
+	text, ids, spans := w.text[:limit], w.ids, w.spans[:len(w.ids)]
+	place, done, prefix, unknown := w.place, w.done, uint32(len(w.model.prefix)), w.model.unknown
+	kinds, length := &w.kinds, w.length
+	for ; done < len(ids); done++ {
+		if place < limit && kinds[text[place]] == bertSpace {
+			for place++; place < limit && kinds[text[place]] == bertSpace; place++ {
+			}
 		}
-		if place == limit {
+		if place >= limit {
 			break
 		}
 		id := ids[done] &^ startsWord
-		end := place + int(w.length[id])
-		if id == w.model.unknown && w.single(done) {
-			if end = place + 1; w.kinds[text[place]] == bertInner {
-				for end < limit && w.kinds[text[end]] == bertInner {
-					end++
-				}
-			}
+		following := ids[done]>>31 ^ 1
+		end := place + int(uint32(length[id])-prefix*following)
+		if id == unknown && w.single(done) {
+			end = w.wordEnd(place, limit)
 		}
 		spans[done] = [2]uint32{uint32(w.at + place), uint32(w.at + end)}
 		place = end
-		for done++; done < len(ids) && ids[done]&startsWord == 0; done++ {
-			end = place + int(w.length[ids[done]]) - len(w.model.prefix)
-			spans[done] = [2]uint32{uint32(w.at + place), uint32(w.at + end)}
-			place = end
-		}
 	}
 	w.place, w.done = place, done
+}
+
+// wordEnd returns where the word at a place of plain text ends.
+func (w *bertWalk) wordEnd(place, limit int) int {
+	end := place + 1
+	if w.kinds[w.text[place]] == bertInner {
+		for end < limit && w.kinds[w.text[end]] == bertInner {
+			end++
+		}
+	}
+	return end
 }
 
 // single tells whether a token is all of its word.

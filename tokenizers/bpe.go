@@ -225,9 +225,9 @@ func (t *pairTable) get(left, right uint32) (merge, bool) {
 type merger struct {
 	symbols []symbol
 	heap    []candidate
-	short   shortWord
-	lattice lattice  // of Unigram
-	dropper *dropper // nil: all merges are done
+	ahead   aheadWords // of byteBPE and spacedBPE
+	lattice lattice    // of Unigram
+	dropper *dropper   // nil: all merges are done
 }
 
 // symbol is a node of a doubly linked list over an array; -1 ends the list, and a length of 0 marks what was merged into its left neighbour.

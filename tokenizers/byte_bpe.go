@@ -1,6 +1,10 @@
 package tokenizers
 
-import "github.com/shardmill/shardmill/tokenizers/internal/scan"
+import (
+	"sync"
+
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
+)
 
 // byteBPE is the plan for byte-level BPE: words straight from bytes to ids.
 type byteBPE struct {
@@ -9,8 +13,14 @@ type byteBPE struct {
 	scanner        scan.Cutter // does what cutter does, faster; nil where there is none
 	model          *bpe
 	byteID         [256]uint32 // noID where the vocabulary lacks the byte
-	merges         *byteMerges // of short words; nil where there is none
-	whole          *wholeWords // that are not merged; nil where all are
+	tables         func() byteTables
+}
+
+// byteTables are what words are looked up in. They are made when the first word is encoded: they take as long as the rest of the tokenizer, and who only
+// decodes needs neither.
+type byteTables struct {
+	merges *byteMerges // of short words; nil where there is none
+	whole  *wholeWords // that are not merged; nil where all are
 }
 
 // newByteBPE returns nil for a pre-tokenizer that has no plan.
@@ -36,10 +46,13 @@ func newByteBPE(pre preTokenizer, model *bpe) fusedPlan {
 			p.byteID[b] = id
 		}
 	}
-	p.merges = newByteMerges(&model.merges, p.byteID)
-	if model.ignoreMerges {
-		p.whole = newWholeWords(&model.vocabulary)
-	}
+	p.tables = sync.OnceValue(func() byteTables {
+		t := byteTables{merges: newByteMerges(&model.merges, p.byteID)}
+		if model.ignoreMerges {
+			t.whole = newWholeWords(&model.vocabulary)
+		}
+		return t
+	})
 	return p
 }
 
@@ -93,14 +106,19 @@ func (p *byteBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
 }
 
 func (p *byteBPE) miss(e *Encoder, dst []uint32, word []byte) []uint32 {
-	if p.whole != nil {
-		if id, ok := p.whole.id(word); ok {
+	t := p.tables()
+	if t.whole != nil {
+		if id, ok := t.whole.id(word); ok {
 			return append(dst, id|startsWord)
 		}
 	}
 	start := len(dst)
-	if p.merges != nil && len(word) <= maxShortWord {
-		dst = p.merges.appendShort(dst, word, &e.merger.short)
+	if t.merges != nil && len(word) <= maxShortWord {
+		w := &e.merger.ahead.words[0]
+		t.merges.begin(w, word)
+		for t.merges.step(w) {
+		}
+		dst = w.appendTo(dst)
 	} else {
 		m := &e.merger
 		m.symbols = m.symbols[:0]
@@ -129,4 +147,57 @@ func (p *byteBPE) missUnknown(e *Encoder, dst []uint32, word []byte) []uint32 {
 	}
 	e.tokens = p.model.tokenize(e.tokens[:0], shown, &e.merger)
 	return appendWord(dst, e.tokens)
+}
+
+// aheadWords is the scratch memory of missAhead.
+type aheadWords struct {
+	words [mostAhead]shortWord
+	ids   [maxShortWord]uint32
+}
+
+const (
+	mostAhead   = 8  // words that are merged at once
+	aheadPieces = 32 // among which they are sought
+)
+
+// missAhead implements aheadPlan.
+func (p *byteBPE) missAhead(e *Encoder, dst []uint32, b pieces) []uint32 {
+	t := p.tables()
+	ahead := &e.merger.ahead
+	var words [mostAhead]*shortWord
+	var of [mostAhead]int
+	n := 0
+	for i := 0; i < min(len(b.starts), aheadPieces) && n < mostAhead; i++ {
+		piece := b.text[b.starts[i]:b.ends[i]]
+		if i > 0 && e.cache.Holds(b.places[i], piece) {
+			continue
+		}
+		whole := false
+		if t.whole != nil {
+			_, whole = t.whole.id(piece)
+		}
+		switch {
+		case whole || t.merges == nil || len(piece) > maxShortWord:
+			if i == 0 {
+				return e.appendMiss(p, dst, b)
+			}
+		default:
+			words[n], of[n] = &ahead.words[n], i
+			t.merges.begin(words[n], piece)
+			n++
+		}
+	}
+	t.merges.merge(words[:n])
+	for k := range n {
+		piece := b.text[b.starts[of[k]]:b.ends[of[k]]]
+		ids := ahead.words[k].appendTo(ahead.ids[:0])
+		ids[0] |= startsWord
+		if k == 0 {
+			dst = append(dst, ids...)
+		} else if e.cache.Holds(b.places[of[k]], piece) { // it came twice
+			continue
+		}
+		e.cache.Put(b.places[of[k]], piece, ids)
+	}
+	return dst
 }

@@ -1,7 +1,6 @@
 package tokenizers
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -36,7 +35,8 @@ const (
 // newByteMerges returns nil where the vocabulary lacks bytes, or has more tokens or merges than fit.
 func newByteMerges(merges *pairTable, alphabet [256]uint32) *byteMerges {
 	m := &byteMerges{alphabet: alphabet, first: make([]uint32, 1<<16)}
-	var pairs []uint64
+	pairs := make([]uint64, 0, merges.used)
+	m.ids = make([]uint32, 0, merges.used)
 	for _, s := range merges.slots {
 		if s.key == 0 {
 			continue
@@ -89,18 +89,35 @@ func (m *byteMerges) fill(pairs []uint64, size int) bool {
 		m.slots[i] = noPair
 	}
 	groupOf := func(pair uint64) uint64 { return pair >> rankBits * hashFactor >> m.groups }
-	slices.SortFunc(pairs, func(a, b uint64) int { return cmp.Or(cmp.Compare(groupOf(a), groupOf(b)), cmp.Compare(a, b)) })
-	var groups [][]uint64
-	for len(pairs) > 0 {
-		n := 1
-		for n < len(pairs) && groupOf(pairs[n]) == groupOf(pairs[0]) {
-			n++
-		}
-		groups, pairs = append(groups, pairs[:n]), pairs[n:]
+	ends := make([]uint32, len(m.moves)+1) // of the groups in sorted, after the groups before them
+	for _, pair := range pairs {
+		ends[groupOf(pair)+1]++
 	}
-	slices.SortStableFunc(groups, func(a, b []uint64) int { return len(b) - len(a) })
-	for _, group := range groups {
-		if len(group) > maxGroup || !m.place(group, &m.moves[groupOf(group[0])]) {
+	var larger [maxGroup + 2]uint32 // groups of more pairs than the index
+	for _, size := range ends[1:] {
+		if size > maxGroup {
+			return false
+		}
+		larger[size]++
+	}
+	for size, sum := maxGroup, uint32(0); size >= 0; size-- {
+		larger[size], sum = sum, sum+larger[size]
+	}
+	order := make([]uint32, len(m.moves)) // of the groups, large ones first
+	for group := range m.moves {
+		size := ends[group+1]
+		order[larger[size]] = uint32(group)
+		larger[size]++
+		ends[group+1] += ends[group]
+	}
+	sorted, next := make([]uint64, len(pairs)), slices.Clone(ends)
+	for _, pair := range pairs {
+		group := groupOf(pair)
+		sorted[next[group]] = pair
+		next[group]++
+	}
+	for _, group := range order {
+		if !m.place(sorted[ends[group]:ends[group+1]], &m.moves[group]) {
 			return false
 		}
 	}
@@ -149,18 +166,21 @@ func (m *byteMerges) rank(left, right uint32) uint32 {
 	return rank
 }
 
-// shortWord is the scratch memory of appendShort. Places count from 1: noSymbol stands before the word and behind it.
+// shortWord is a word on the way. Places count from 1: noSymbol stands before the word and behind it.
 type shortWord struct {
 	ids    [maxShortWord + 2]uint32 // of the symbol that begins at a byte
 	orders [maxShortWord + 1]uint32 // of the pair that it begins: rank, then place; where there is none, noRank or noOrder
+	room   int                      // of orders that are in use, in sixteens
+	begins uint64                   // places that a symbol begins at, and 0
 }
 
-// appendShort appends the ids of a word of up to maxShortWord bytes.
-func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint32 {
+// begin sets w to the bytes of a word of up to maxShortWord.
+func (m *byteMerges) begin(w *shortWord, word []byte) {
 	n := len(word)
-	blocks := w.orders[:(n+16)&^15]
-	for i := range blocks {
-		blocks[i] = noOrder
+	w.room = (n + 16) &^ 15
+	w.begins = uint64(2)<<n - 1
+	for i := range w.orders[:w.room] {
+		w.orders[i] = noOrder
 	}
 	last := word[0]
 	w.ids[0], w.ids[1], w.ids[maxShortWord+1] = noSymbol, m.alphabet[last], noSymbol
@@ -169,30 +189,57 @@ func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint
 		w.orders[i+1] = m.first[int(last)<<8|int(b)]<<placeBits | uint32(i+1)
 		last = b
 	}
-	begins := uint64(2)<<n - 1 // places that a symbol begins at
-	for {
-		order := leastOrder(blocks)
-		if order >= noRank<<placeBits {
-			break
-		}
-		at := order & maxShortWord
-		id := order>>placeBits + m.offset
-		if m.ids != nil {
-			id = m.ids[order>>placeBits]
-		}
-		behind := begins & (^uint64(1) << at)
-		w.orders[bits.TrailingZeros64(behind)&maxShortWord] = noOrder
-		begins &^= behind & -behind
-		w.ids[at] = id
-		right := bits.TrailingZeros64(behind & (behind - 1))
-		left := bits.Len64(begins&(1<<at-1)) - 1
-		w.orders[at] = m.rank(id, w.ids[right])<<placeBits | at
-		w.orders[left&maxShortWord] = m.rank(w.ids[left&maxShortWord], id)<<placeBits | uint32(left)
+}
+
+// step merges the first pair of a word, and returns false where none is left.
+func (m *byteMerges) step(w *shortWord) bool {
+	order := leastOrder(w.orders[:w.room])
+	if order >= noRank<<placeBits {
+		return false
 	}
-	for begins &^= 1; begins != 0; begins &= begins - 1 {
+	at := order & maxShortWord
+	id := order>>placeBits + m.offset
+	if m.ids != nil {
+		id = m.ids[order>>placeBits]
+	}
+	behind := w.begins & (^uint64(1) << at)
+	w.orders[bits.TrailingZeros64(behind)&maxShortWord] = noOrder
+	w.begins &^= behind & -behind
+	w.ids[at] = id
+	right := bits.TrailingZeros64(behind & (behind - 1))
+	left := bits.Len64(w.begins&(1<<at-1)) - 1
+	w.orders[at] = m.rank(id, w.ids[right])<<placeBits | at
+	w.orders[left&maxShortWord] = m.rank(w.ids[left&maxShortWord], id)<<placeBits | uint32(left)
+	return true
+}
+
+// merge merges words in turn, so that the ways to memory of one are those of the others too.
+func (m *byteMerges) merge(words []*shortWord) {
+	for len(words) > 0 {
+		left := 0
+		for _, w := range words {
+			if words[left] = w; m.step(w) {
+				left++
+			}
+		}
+		words = words[:left]
+	}
+}
+
+// appendTo appends the ids of the word.
+func (w *shortWord) appendTo(dst []uint32) []uint32 {
+	for begins := w.begins &^ 1; begins != 0; begins &= begins - 1 {
 		dst = append(dst, w.ids[bits.TrailingZeros64(begins)])
 	}
 	return dst
+}
+
+// appendShort appends the ids of a word of up to maxShortWord bytes, w being scratch memory.
+func (m *byteMerges) appendShort(dst []uint32, word []byte, w *shortWord) []uint32 {
+	m.begin(w, word)
+	for m.step(w) {
+	}
+	return w.appendTo(dst)
 }
 
 // leastOrder returns the least of the orders, which come in sixteens.

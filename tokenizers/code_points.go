@@ -78,10 +78,11 @@ func (p *points) count(offsets [][2]uint32, text []byte) {
 			place = next / pointBlock * pointBlock
 			before = p.marks[next/pointBlock]
 		}
-		for _, b := range text[place:next] {
-			if b&0xC0 != 0x80 {
-				before++
-			}
+		if n := next - place; n <= 8 && int(place)+8 <= len(text) {
+			w := binary.LittleEndian.Uint64(text[place:])
+			before += n - uint32(bits.OnesCount64(innerBytes(w)&(1<<(8*n)-1)))
+		} else {
+			before += countPoints(text[place:next])
 		}
 		place = next
 		return before
@@ -98,7 +99,7 @@ func countPoints(text []byte) uint32 {
 	inner := 0 // bytes that don't begin a code point
 	for ; len(text) >= 8; text = text[8:] {
 		w := binary.LittleEndian.Uint64(text)
-		inner += bits.OnesCount64(w >> 7 &^ (w >> 6) & 0x0101010101010101)
+		inner += bits.OnesCount64(innerBytes(w))
 	}
 	for _, b := range text {
 		if b&0xC0 == 0x80 {
@@ -107,6 +108,9 @@ func countPoints(text []byte) uint32 {
 	}
 	return uint32(n - inner)
 }
+
+// innerBytes has a bit for each of 8 bytes that does not begin a code point.
+func innerBytes(w uint64) uint64 { return w >> 7 &^ (w >> 6) & 0x0101010101010101 }
 
 // isASCII tells whether all of b is ASCII.
 func isASCII(b []byte) bool {

@@ -19,9 +19,9 @@
 // A tokenizer is a struct of such parts, one job each and one file each: a new component is a new file and a line in the tables of tokenizer.go.
 // Each part keeps, for every byte it passes on, the bytes of the input that it stands for: these become the offsets.
 //
-// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE] and
-// [bertPlan]; with [metaspacePlan] the parts see only pieces that are new. A plan cuts the document into pieces whose ids don't depend on their neighbours, and looks these up in a cache of words.
-// Tests hold the plans equal to the parts.
+// Running the parts one after another is exact and slow. For common combinations there is a plan that does the same in one pass: [byteBPE], [bertPlan],
+// [metaspacePlan] for T5, XLM-R, ALBERT and the like, [spacedBPE] for Llama 2, Mistral and Gemma. A plan cuts the document into pieces whose ids don't
+// depend on their neighbours, and looks these up in a cache of words. Tests hold the plans equal to the parts.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
 // # What is exact
@@ -41,7 +41,8 @@
 //     are errors.
 //   - Every token keeps the number of its text in SequenceIDs. The reference loses it in windows and padding of a tokenizer without post-processor, and
 //     where a post-processor comes after a template. Windows of two texts stand in one flat list, without lists of their own.
-//   - Counts in training are 64 bits wide; the reference's overflow at 2^31.
+//   - In training counts are 64 bits wide; the reference's overflow at 2^31. Words of more than a megabyte are taken as several, and merged tokens
+//     have fewer than 4,000 characters. A special token is no piece or word a second time. [Train] says where the reference's results vary.
 //
 // # Bounds
 //

@@ -11,17 +11,18 @@ import (
 type doubleArray struct {
 	units []pieceUnit // blocks of 256; the first block is empty, so that the base 0 of a leaf leads nowhere
 	root  uint32      // the base of the root
+	none  uint32      // the id of nodes where no piece ends, one more than the last
 }
 
 // pieceUnit is a node: who may step there, where its own children are, and the piece that ends there.
 type pieceUnit struct {
 	base uint32
-	mark uint32 // the byte that leads there << labelShift + the id of the piece, or noPiece
+	mark uint32 // the byte that leads there << labelShift + the id of the piece that ends there
 }
 
 const (
 	labelShift = 23
-	noPiece    = 1<<labelShift - 1
+	pieceMask  = 1<<labelShift - 1
 	freeUnit   = 1<<32 - 1 // a mark with a label that no byte has
 	blockUnits = 256
 )
@@ -35,7 +36,7 @@ func newDoubleArray(pieces []string) *doubleArray {
 		}
 	}
 	slices.SortFunc(ids, func(a, b uint32) int { return cmp.Compare(pieces[a], pieces[b]) })
-	l := &arrayLayout{d: &doubleArray{}}
+	l := &arrayLayout{d: &doubleArray{none: uint32(len(pieces))}}
 	l.addBlock()
 	l.open = l.open[:0]
 	type subtree struct {
@@ -68,19 +69,13 @@ func newDoubleArray(pieces []string) *doubleArray {
 		starts = append(starts, len(s.ids))
 		for i := len(labels) - 1; i >= 0; i-- {
 			child := base ^ uint32(labels[i])
-			l.d.units[child].mark = uint32(labels[i])<<labelShift | noPiece
+			l.d.units[child].mark = uint32(labels[i])<<labelShift | l.d.none
 			stack = append(stack, subtree{s.ids[starts[i]:starts[i+1]], s.depth + 1, child})
 		}
 	}
 	l.d.root = l.d.units[0].base
 	l.d.units[0] = pieceUnit{mark: freeUnit}
 	return l.d
-}
-
-// step returns the node that b leads to from a node with a base, if there is one.
-func (d *doubleArray) step(base uint32, b byte) (pieceUnit, bool) {
-	unit := d.units[base^uint32(b)]
-	return unit, unit.mark>>labelShift == uint32(b)
 }
 
 // arrayLayout finds places for the children of nodes.

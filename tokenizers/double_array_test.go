@@ -11,13 +11,13 @@ func (d *doubleArray) find(piece string) (id uint32, ok bool) {
 	base := d.root
 	var u pieceUnit
 	for i := range len(piece) {
-		if u, ok = d.step(base, piece[i]); !ok {
+		if u = d.units[base^uint32(piece[i])]; u.mark>>labelShift != uint32(piece[i]) {
 			return 0, false
 		}
 		base = u.base
 	}
-	id = u.mark & noPiece
-	return id, piece != "" && id != noPiece
+	id = u.mark & pieceMask
+	return id, piece != "" && id != d.none
 }
 
 func TestDoubleArrayHoldsItsPieces(t *testing.T) {

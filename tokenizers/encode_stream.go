@@ -117,6 +117,7 @@ func (s *EncodeStream) encode(parts []found, end int) {
 		}
 	}
 	s.begun = true
+	e.release()
 	context := max(0, end-streamContextBytes)
 	s.next = s.finder.passed(e.tokenizer.added, s.next, end) - context
 	s.held = s.held[:copy(s.held, s.held[context:])]

@@ -41,10 +41,9 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 }
 
 // AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
-// may still find it, as the reference does, where it is one of the model's pieces. Added tokens that are not special are found. These are the ids of Encode
+// may still find it, as the reference does with encode_special_tokens, where it is one of the model's pieces, such as </s>. Added tokens that are not special are found. These are the ids of Encode
 // with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
-// more than a megabyte, which only words of that order need, are not kept; a tokenizer with Metaspace allocates for words that are new; and one
-// with parts for which there is no plan takes the long way. More than a gigabyte between added tokens is encoded in parts of at most that size, cut at
+// more than a megabyte, which only words of that order need, are not kept; and a tokenizer with parts for which there is no plan takes the long way. More than a gigabyte between added tokens is encoded in parts of at most that size, cut at
 // spaces where the plan can tell that this changes nothing.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
 	return e.append(dst, text, ^uint32(startsWord))
@@ -69,7 +68,9 @@ func (e *Encoder) AppendWords(dst []uint32, starts []uint64, text []byte) ([]uin
 func (e *Encoder) append(dst []uint32, text []byte, keep uint32) []uint32 {
 	e.keep = keep
 	e.locator.on = false
-	return e.encode(dst, text, true)
+	dst = e.encode(dst, text, true)
+	e.release()
+	return dst
 }
 
 // encode appends the ids of a text, its added tokens among them.
@@ -92,6 +93,7 @@ func (e *Encoder) encode(dst []uint32, text []byte, specialIsText bool) []uint32
 func (e *Encoder) appendAdded(dst []uint32, t *addedToken, shown []byte, start, end int) []uint32 {
 	if e.locator.on {
 		e.locator.addAdded(t, start, end, shown)
+		return append(dst, t.id)
 	}
 	return append(dst, (t.id|startsWord)&e.keep)
 }
@@ -128,11 +130,16 @@ func (e *Encoder) appendBetween(dst []uint32, text []byte, at int) []uint32 {
 		}
 		dst = e.appendStretch(dst, text[:n], at)
 		text, at = text[n:], at+n
-		if e.scratchBytes() > maxScratchBytes {
-			e.bytes, e.runes, e.tokens, e.flat, e.symbols, e.merger, e.sentence = nil, nil, nil, nil, nil, merger{}, sentenceScratch{}
-		}
 	}
 	return dst
+}
+
+// release forgets buffers that have grown large.
+func (e *Encoder) release() {
+	if e.scratchBytes() > maxScratchBytes {
+		e.bytes, e.runes, e.tokens, e.flat, e.symbols, e.merger, e.sentence = nil, nil, nil, nil, nil, merger{}, sentenceScratch{}
+		e.raw, e.normal = addedFinder{}, addedFinder{}
+	}
 }
 
 func (e *Encoder) appendStretch(dst []uint32, text []byte, at int) []uint32 {
@@ -149,7 +156,7 @@ func (e *Encoder) appendStretch(dst []uint32, text []byte, at int) []uint32 {
 }
 
 func (e *Encoder) scratchBytes() int {
-	return cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size() + 4*cap(e.symbols)
+	return e.raw.size() + e.normal.size() + cap(e.bytes) + 4*cap(e.runes) + 12*cap(e.tokens) + cap(e.flat) + 16*cap(e.merger.symbols) + 16*cap(e.merger.heap) + e.merger.lattice.bytes() + e.sentence.size() + 4*cap(e.symbols)
 }
 
 // appendWords appends the ids of words that the parts have made. What the model makes of a word depends on the word alone, so the cache serves here too, unless
@@ -213,8 +220,8 @@ func newPlan(t *Tokenizer) fusedPlan {
 		if p := newSpacedBPE(t.normalizer, t.preTokenizer, m); p != nil {
 			return p
 		}
-		if t.normalizer == nil && m.prefix+m.suffix == "" {
-			if p := newByteBPE(t.preTokenizer, m); p != nil {
+		if m.prefix+m.suffix == "" {
+			if p := newNormalizedPlan(t.normalizer, newByteBPE(t.preTokenizer, m)); p != nil {
 				return p
 			}
 		}

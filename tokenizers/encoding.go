@@ -86,6 +86,7 @@ func (t *Tokenizer) newSequencer() *sequencer {
 
 // giveBack keeps s for the next text, without buffers that have grown large.
 func (s *sequencer) giveBack() {
+	s.releaseLocator()
 	if cap(s.input) > maxScratchBytes {
 		s.input = nil
 	}
@@ -98,7 +99,6 @@ func (s *sequencer) giveBack() {
 // sequence encodes one text.
 func (t *Tokenizer) sequence(input string, number int, specialIsText bool, drop *dropper) Encoding {
 	s := t.newSequencer()
-	defer s.giveBack()
 	s.input = append(s.input[:0], input...)
 	s.tokens = Tokens{IDs: s.tokens.IDs[:0], Offsets: s.tokens.Offsets[:0], Words: s.tokens.Words[:0]}
 	s.merger.dropper = drop
@@ -118,6 +118,7 @@ func (t *Tokenizer) sequence(input string, number int, specialIsText bool, drop 
 	for _, k := range s.locator.shown {
 		out.Tokens[k.token] = k.text
 	}
+	s.giveBack()
 	return out
 }
 

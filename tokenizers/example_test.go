@@ -50,3 +50,29 @@ func ExampleTokenizer_NewEncoder() {
 	// 4 ids: "low wide\n"
 	// 3 ids: "newest lowest"
 }
+
+// A question with a long context becomes windows of one length: each has the question, and repeats a part of the window before it.
+func ExampleTokenizer_EncodePair() {
+	tok, err := tokenizers.Train(tokenizers.TrainOptions{Model: tokenizers.TrainWordPiece, VocabSize: 40}, corpus)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e, err := tok.EncodePair("newest", "low lower lowest wide wider widest", tokenizers.EncodeOptions{
+		AddSpecial: true,
+		Truncate:   &tokenizers.Truncation{MaxTokens: 7, Strategy: tokenizers.OnlySecond, Stride: 1, Overflow: true},
+		Pad:        &tokenizers.Padding{Tokens: 7, ID: 0, Token: "[PAD]"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(e.Tokens)
+	for _, window := range e.Overflowing {
+		fmt.Println(window.Tokens)
+	}
+	// Output:
+	// [[CLS] newest [SEP] low lower lowest [SEP]]
+	// [[CLS] newest [SEP] lowest wide wider [SEP]]
+	// [[CLS] newest [SEP] wider widest [SEP] [PAD]]
+}

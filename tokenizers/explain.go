@@ -5,7 +5,7 @@ package tokenizers
 func (t *Tokenizer) Explain() string {
 	switch p := t.plan.(type) {
 	case nil:
-		return "part by part: there is no plan for these parts and added tokens together"
+		return "part by part: there is no plan for these parts together"
 	case *byteBPE:
 		if p.cutter == nil {
 			return "byte-level BPE in one pass, each text one word"
@@ -14,7 +14,12 @@ func (t *Tokenizer) Explain() string {
 	case *bertPlan:
 		return "BERT in one pass, words from bytes to ids"
 	case *metaspacePlan:
-		return t.model.name() + " behind Metaspace, cut before it is normalized: the parts see only words that are new"
+		if p.wholeText {
+			return t.model.name() + " in one pass, each text one piece"
+		}
+		return t.model.name() + " behind Metaspace in one pass, pieces from raw bytes to ids"
+	case *spacedBPE:
+		return "BPE of texts whose spaces are shown, in one pass, pieces from bytes to ids"
 	default:
 		return t.model.name() + " in one pass"
 	}

@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 // lattice is the memory in which the best cut of a word is sought: scratch memory of one goroutine.
@@ -11,11 +12,27 @@ type lattice struct {
 	tokens []token
 }
 
-// path is the best way to a place of a word: the score of all its pieces, the last of these, and how long that is; minus infinity where no way is known.
+// path is the best way to a place of a word. It is whole numbers so that the better of two can be taken without a branch, which a processor would often
+// guess wrong.
 type path struct {
-	score  float64
-	id     uint32
-	length int32
+	bits uint64 // of the score of all its pieces; minus infinity where no way is known
+	last uint64 // the id of the last piece << 32 + the bytes of that
+}
+
+func (p path) score() float64 { return math.Float64frombits(p.bits) }
+func (p path) id() uint32     { return uint32(p.last >> 32) }
+func (p path) length() int    { return int(uint32(p.last)) }
+
+var unreached = math.Float64bits(math.Inf(-1))
+
+// improve takes a way to a place if it is better than what was known.
+func (p *path) improve(score float64, id uint32, length int) {
+	bits, last := p.bits, p.last
+	now, next := math.Float64bits(score), uint64(id)<<32|uint64(length)
+	if score > math.Float64frombits(bits) {
+		bits, last = now, next
+	}
+	p.bits, p.last = bits, last
 }
 
 func (l *lattice) bytes() int { return 16*cap(l.paths) + 12*cap(l.tokens) }
@@ -43,11 +60,42 @@ func (c *cutter) next() bool {
 	if c.origin == len(c.word) {
 		return false
 	}
-	end := c.walk()
-	c.score = c.paths[end-c.origin].score
+	end := len(c.word)
+	if end <= c.window {
+		c.walkShort()
+	} else {
+		end = c.walk()
+	}
+	c.score = c.paths[end-c.origin].score()
 	c.backtrack(end)
 	c.origin = end
 	return true
+}
+
+// walkShort is walk for a whole word that is not long.
+func (c *cutter) walkShort() {
+	u, word, units, scores := c.model, c.word, c.model.pieces.units, c.model.scores
+	c.paths = append(c.paths[:0], path{})
+	c.layOut(len(word) + 1)
+	for start := 0; start < len(word); {
+		score := c.paths[start].score()
+		paths := c.paths[start+1:]
+		base := u.pieces.root
+		for i, b := range word[start:] {
+			unit := units[base^uint32(b)]
+			if unit.mark>>labelShift != uint32(b) {
+				break
+			}
+			base = unit.base
+			id := unit.mark & pieceMask
+			paths[i].improve(score+scores[id], id, i+1)
+		}
+		char, size := utf8.DecodeRune(word[start:])
+		if u.chars.of(char) == noID {
+			paths[size-1].improve(score+u.unknownScore, u.unknown, size)
+		}
+		start += size
+	}
 }
 
 // pathsAhead is how many paths beyond the longest piece are laid out at once.
@@ -56,7 +104,7 @@ const pathsAhead = 256
 // walk considers all pieces from origin on, up to the end of the word or a place that no piece reaches over. It returns that place.
 func (c *cutter) walk() int {
 	u, word, units := c.model, c.word[c.origin:], c.model.pieces.units
-	c.paths = append(c.paths[:0], path{score: c.score, id: noID})
+	c.paths = append(c.paths[:0], path{bits: math.Float64bits(c.score)})
 	reach := 0 // where the pieces so far end
 	start := 0
 	for start < len(word) {
@@ -67,7 +115,7 @@ func (c *cutter) walk() int {
 			c.layOut(min(len(word)+1, need+pathsAhead))
 		}
 		paths := c.paths[start:]
-		score := paths[0].score
+		score := paths[0].score()
 		size := characterSize(word[start])
 		last, single := 0, false
 		base := u.pieces.root
@@ -77,7 +125,7 @@ func (c *cutter) walk() int {
 				break
 			}
 			base = unit.base
-			if id := unit.mark & noPiece; id != noPiece {
+			if id := unit.mark & pieceMask; id != u.pieces.none {
 				paths[i+1].improve(score+u.scores[id], id, i+1)
 				last = i + 1
 				single = single || last == size
@@ -101,14 +149,7 @@ func (c *cutter) layOut(n int) {
 	}
 	c.paths = c.paths[:n]
 	for i := range c.paths[from:] {
-		c.paths[from+i].score = math.Inf(-1)
-	}
-}
-
-// improve takes a way to a place if it is better than what was known.
-func (p *path) improve(score float64, id uint32, length int) {
-	if score > p.score {
-		*p = path{score, id, int32(length)}
+		c.paths[from+i].bits = unreached
 	}
 }
 
@@ -136,14 +177,14 @@ func (c *cutter) backtrack(end int) {
 	before, unknown := c.unknown, 0
 	for at := end; at > c.origin; {
 		p := c.paths[at-c.origin]
-		start := at - int(p.length)
-		if p.id != u.unknown {
-			c.tokens = append(c.tokens, token{p.id, int32(start), int32(at)})
+		start := at - p.length()
+		if p.id() != u.unknown {
+			c.tokens = append(c.tokens, token{p.id(), int32(start), int32(at)})
 			at = start
 			continue
 		}
-		for start > c.origin && c.paths[start-c.origin].id == u.unknown {
-			start -= int(c.paths[start-c.origin].length)
+		for start > c.origin && c.paths[start-c.origin].id() == u.unknown {
+			start -= c.paths[start-c.origin].length()
 		}
 		from := start
 		if start == c.origin {
@@ -166,7 +207,7 @@ func (c *cutter) backtrack(end int) {
 // countPieces returns how many pieces the best way from origin to end has.
 func (c *cutter) countPieces(end int) int {
 	n := 0
-	for at := end - c.origin; at > 0; at -= int(c.paths[at].length) {
+	for at := end - c.origin; at > 0; at -= c.paths[at].length() {
 		n++
 	}
 	return n

@@ -222,3 +222,47 @@ func FuzzLayout(f *testing.F) {
 		}
 	})
 }
+
+// A template that says what another post-processor does gives the same encodings.
+func TestTemplatesEqualOtherProcessors(t *testing.T) {
+	const special = `"special_tokens":{"[CLS]":{"id":"[CLS]","ids":[2],"tokens":["[CLS]"]},"[SEP]":{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}`
+	piece := func(kind, id string, typeID int) string {
+		return fmt.Sprintf(`{"%s":{"id":"%s","type_id":%d}}`, kind, id, typeID)
+	}
+	cls, sep, a := piece("SpecialToken", "[CLS]", 0), piece("SpecialToken", "[SEP]", 0), piece("Sequence", "A", 0)
+	template := func(single, pair []string) string {
+		return `{"type":"TemplateProcessing","single":[` + strings.Join(single, ",") + `],"pair":[` + strings.Join(pair, ",") + `],` + special + `}`
+	}
+	const names = `"sep":["[SEP]",3],"cls":["[CLS]",2]`
+	for _, test := range []struct {
+		other, template string
+		windows         bool // types of windows are those of the texts in a template
+	}{
+		{`{"type":"BertProcessing",` + names + `}`,
+			template([]string{cls, a, sep}, []string{cls, a, sep, piece("Sequence", "B", 1), piece("SpecialToken", "[SEP]", 1)}), true},
+		{`{"type":"RobertaProcessing",` + names + `,"trim_offsets":false,"add_prefix_space":false}`,
+			template([]string{cls, a, sep}, []string{cls, a, sep, sep, piece("Sequence", "B", 0), sep}), false},
+	} {
+		one := changed(t, "wordpiece", map[string]json.RawMessage{"post_processor": json.RawMessage(test.other)})
+		two := changed(t, "wordpiece", map[string]json.RawMessage{"post_processor": json.RawMessage(test.template)})
+		for _, texts := range [][]string{{"the quick brown fox"}, {""}, {"the lazy dog", "it jumps over the fox"}, {"", "a"}} {
+			for _, o := range []EncodeOptions{
+				{}, {AddSpecial: true}, {AddSpecial: true, Truncate: &Truncation{MaxTokens: 7, Stride: 1, Overflow: test.windows}, Pad: &Padding{MultipleOf: 4}},
+			} {
+				c := layoutCase{}
+				e, err := c.encode(one, texts, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f, err := c.encode(two, texts, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				input := [][]string{texts}
+				if layoutDigest([]Encoding{e}, input, false, true) != layoutDigest([]Encoding{f}, input, false, true) {
+					t.Errorf("%s, %q, %+v:\n%+v, and as a template\n%+v", test.other, texts, o, e, f)
+				}
+			}
+		}
+	}
+}

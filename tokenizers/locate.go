@@ -29,28 +29,31 @@ func (e *Encoder) AppendTokens(dst *Tokens, text []byte, unit OffsetUnit) error 
 		return fmt.Errorf("encode a text of %d bytes with offsets: cut it, since at most %d bytes are encoded at once", len(text), math.MaxInt32)
 	}
 	first := len(dst.IDs)
+	l := &e.locator
+	l.trims, l.trimmed = len(e.tokenizer.trims) > 0, l.trimmed[:0]
 	e.locate(dst, text, true)
-	ids, offsets := dst.IDs[first:], dst.Offsets[e.locator.first:]
-	e.tokenizer.trimSpans(offsets, ids, e.locator.shown, text)
-	if unit == CodePoints {
-		e.locator.points.count(offsets, text)
+	offsets := dst.Offsets[l.first:]
+	if l.trims {
+		e.tokenizer.trimSpans(offsets, dst.IDs[first:], l, text)
+		l.trims = false
 	}
+	if unit == CodePoints {
+		l.points.count(offsets, text)
+	}
+	e.releaseLocator()
 	return nil
 }
 
 // locate appends the tokens of a text with the bytes that they come from, before any post-processor.
 func (e *Encoder) locate(dst *Tokens, text []byte, specialIsText bool) {
-	first := len(dst.IDs)
 	l := &e.locator
 	l.on, l.first, l.next, l.shown = true, len(dst.Offsets), 0, l.shown[:0]
 	l.spans, l.words = dst.Offsets, dst.Words
 	e.keep = ^uint32(0)
 	dst.IDs = e.encode(dst.IDs, text, specialIsText)
-	for i := first; i < len(dst.IDs); i++ {
-		dst.IDs[i] &^= startsWord
-	}
 	dst.Offsets, dst.Words = l.spans, l.words
 	l.on, l.spans, l.words = false, nil, nil
+	e.release()
 }
 
 // AppendOffsets is AppendTokens for ids and offsets alone.
@@ -58,6 +61,7 @@ func (e *Encoder) AppendOffsets(ids []uint32, offsets [][2]uint32, text []byte, 
 	tokens := Tokens{IDs: ids, Offsets: offsets, Words: e.locator.spare[:0]}
 	err := e.AppendTokens(&tokens, text, unit)
 	e.locator.spare = tokens.Words
+	e.releaseLocator()
 	return tokens.IDs, tokens.Offsets, err
 }
 
@@ -68,6 +72,10 @@ type locator struct {
 	words []uint32    // which word the token is of
 	first int         // of the spans that belong to this text
 	next  uint32      // number of the next word
+
+	trims   bool     // post-processors trim offsets, and so may who finds them
+	trimmed [][2]int // tokens whose offsets are trimmed, start and end
+
 	shown []shownToken
 	ids   []uint32 // of a piece that is looked at again
 	spare []uint32
@@ -83,7 +91,7 @@ type shownToken struct {
 
 // spanner finds where the tokens of a plan come from.
 type spanner interface {
-	// locate adds to e.locator the spans and the words of ids, with their marks, which the plan made of text; at is where that stands in the input.
+	// locate adds to e.locator the spans and the words of ids, whose marks it takes off, which the plan made of text; at is where that stands in the input.
 	locate(e *Encoder, text []byte, at int, ids []uint32)
 }
 
@@ -96,6 +104,8 @@ func newSpanner(t *Tokenizer) spanner {
 		return newBertSpans(p)
 	case *metaspacePlan:
 		return newMetaspaceSpans(t, p)
+	case *spacedBPE:
+		return newSpacedSpans(p)
 	}
 	return nil
 }
@@ -115,30 +125,20 @@ func (l *locator) addAdded(t *addedToken, start, end int, shown []byte) {
 	l.next++
 }
 
-// addWords counts the words of marked ids, whose spans are there.
-func (l *locator) addWords(ids []uint32) {
-	word := l.next - 1
-	for _, id := range ids {
-		word += id >> 31
-		l.words = append(l.words, word)
-	}
-	l.next = word + 1
-}
-
-// locateWords appends the marked ids of words that the parts have made, and where they come from.
+// locateWords appends the ids of words that the parts have made, and where they come from.
 func (e *Encoder) locateWords(dst []uint32, words []word) []uint32 {
 	l := &e.locator
 	u, _ := e.tokenizer.model.(*unigram)
 	for _, w := range words {
 		if w.added != nil {
-			dst = append(dst, w.added.id|startsWord)
+			dst = append(dst, w.added.id)
 			from := w.origin(0, len(w.bytes))
 			l.addAdded(w.added, int(from.start), int(from.end), w.bytes)
 			continue
 		}
 		e.tokens = e.tokenizer.model.tokenize(e.tokens[:0], w.bytes, &e.merger)
-		dst = appendWord(dst, e.tokens)
 		for _, k := range e.tokens {
+			dst = append(dst, k.id)
 			if u != nil && k.id == u.unknown {
 				l.shown = append(l.shown, shownToken{len(l.spans) - l.first, string(w.bytes[k.start:k.end])})
 			}
@@ -155,6 +155,25 @@ func (e *Encoder) locateByParts(piece []byte, at int) int {
 	t := e.tokenizer
 	e.locator.ids = e.locateWords(e.locator.ids[:0], t.plainWords(nil, newTextAt(string(piece), at, !t.keepsBytes())))
 	return len(e.locator.ids)
+}
+
+// unmark takes the marks off ids.
+func unmark(ids []uint32) {
+	for i := range ids {
+		ids[i] &^= startsWord
+	}
+}
+
+// releaseLocator forgets buffers that have grown large.
+func (e *Encoder) releaseLocator() {
+	if e.locator.bytes() > maxScratchBytes {
+		e.locator = locator{}
+	}
+}
+
+// bytes is the size of the buffers.
+func (l *locator) bytes() int {
+	return 24*cap(l.shown) + 4*cap(l.ids) + 4*cap(l.spare) + 8*cap(l.from) + 16*cap(l.trimmed) + 4*cap(l.marks)
 }
 
 // string returns how a token is shown unless the locator says otherwise.

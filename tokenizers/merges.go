@@ -17,6 +17,7 @@ type mergeReader struct {
 	ends   [2 * batchMerges]int
 	hashes [2 * batchMerges]uint32
 	slots  [2 * batchMerges]tokenSlot
+	found  [2 * batchMerges]string // what is in the slots
 	ids    [2 * batchMerges]uint32
 	merged [batchMerges]uint32
 	last   uint32 // of merged
@@ -109,20 +110,38 @@ func (m *mergeReader) findTokens() {
 		m.hashes[k] = m.hash(m.text[start:end])
 		start = end
 	}
-	mask := uint32(len(m.vocabulary.slots) - 1)
-	for k, hash := range m.hashes[:2*m.count] {
-		m.slots[k] = m.vocabulary.slots[hash&mask]
+	if len(m.tokens) == 0 {
+		clear(m.slots[:])
+	} else {
+		m.fetch()
 	}
 	start = 0
 	for k, end := range m.ends[:2*m.count] {
 		token, s := m.text[start:end], m.slots[k]
 		start = end
-		if s.hash == m.hashes[k] && s.next != 0 && m.tokens[s.next-1] == string(token) {
+		if s.hash == m.hashes[k] && s.next != 0 && m.found[k] == string(token) {
 			m.ids[k] = s.next - 1
 		} else if id, ok := probe(&m.vocabulary, m.hashes[k], token); ok {
 			m.ids[k] = id
 		} else {
 			m.ids[k] = noID
+		}
+	}
+}
+
+// fetch reads the slots that the tokens of the batch should lie in, and the tokens that do. Nothing here waits for what was read just before.
+func (m *mergeReader) fetch() {
+	n := 2 * m.count
+	mask := uint32(len(m.vocabulary.slots) - 1)
+	for k, hash := range m.hashes[:n] {
+		m.slots[k] = m.vocabulary.slots[hash&mask]
+	}
+	for k, s := range m.slots[:n] {
+		m.found[k] = m.tokens[max(s.next, 1)-1]
+	}
+	for _, token := range m.found[:n] {
+		if len(token) > 0 {
+			m.seen += uint64(token[0])
 		}
 	}
 }

@@ -129,8 +129,34 @@ func (p *metaspacePlan) kind(r rune) pieceKinds {
 	return standing(class)
 }
 
+func isASCIILetter(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' }
+
+// findTails finds the pieces that are a character of ASCII which follows a letter in no piece. At the end of a word behind a letter such a character is always
+// a token by itself, and whether it is there decides nothing before it.
+func (p *metaspacePlan) findTails() {
+	for c := range p.tails {
+		p.tails[c] = noID
+		if p.unigram != nil && p.kinds()[c]&unchanged != 0 && !isASCIILetter(rune(c)) {
+			if id := p.unigram.chars.of(rune(c)); id != p.unigram.unknown {
+				p.tails[c] = id
+			}
+		}
+	}
+	if p.unigram == nil {
+		return
+	}
+	for _, piece := range p.unigram.tokens {
+		for i := 1; i < len(piece); i++ {
+			if piece[i] < utf8.RuneSelf && isASCIILetter(rune(piece[i-1])) {
+				p.tails[piece[i]] = noID
+			}
+		}
+	}
+}
+
 // newScanner returns what finds the cuts. It asks cutsBefore only where characters stand that are rarely beside a cut.
 func (p *metaspacePlan) newScanner() scan.Spaces {
+	p.findTails()
 	table := scan.NewTable(func(r rune) (class scan.Class) {
 		kinds := p.kind(r)
 		switch {
@@ -138,6 +164,11 @@ func (p *metaspacePlan) newScanner() scan.Spaces {
 			class = scan.Space
 		case kinds&(closesPiece|alone) == closesPiece|alone:
 			class = scan.Lower
+			if r < utf8.RuneSelf && p.tails[r] != noID {
+				class |= scan.Number
+			} else if kinds&unchanged != 0 && isASCIILetter(r) {
+				class |= scan.Upper
+			}
 		case kinds&closesPiece != 0:
 			class = scan.Number
 		}

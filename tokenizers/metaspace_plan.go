@@ -23,8 +23,9 @@ type metaspacePlan struct {
 
 	kinds      func() *[1 << 16]pieceKinds
 	scanner    func() scan.Spaces
-	apart      bool // characters of more than maxClusterBytes together don't change one another
-	charsmapAt int  // the place of the charsmap in chain, or -1
+	tails      [utf8.RuneSelf]uint32 // the ids of pieces that are cut off the ends of words, noID for others; there when scanner has been called
+	apart      bool                  // characters of more than maxClusterBytes together don't change one another
+	charsmapAt int                   // the place of the charsmap in chain, or -1
 }
 
 // newMetaspacePlan returns nil where the parts are not known here.
@@ -112,6 +113,9 @@ func (p *metaspacePlan) appendFirst(e *Encoder, dst []uint32, piece []byte) []ui
 }
 
 func (p *metaspacePlan) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if len(piece) == 1 && piece[0] < utf8.RuneSelf && p.tails[piece[0]] != noID {
+		return append(dst, p.tails[piece[0]])
+	}
 	if word := p.plainWord(e, piece); word != nil {
 		return p.appendWord(e, dst, word)
 	}

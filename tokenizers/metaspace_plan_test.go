@@ -65,6 +65,7 @@ func withParts(t testing.TB, file, normalizer, preTokenizer string) *Tokenizer {
 	if fields["added_tokens"], err = json.Marshal([]int{}); err != nil {
 		t.Fatal(err)
 	}
+	fields["model"] = withPieces(t, fields["model"], `[".",-6.5]`, `[",",-6.25]`, `["!",-8]`, `["?",-7]`, `["t?",-9]`, `["\"",-7.5]`)
 	if data, err = json.Marshal(fields); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +74,22 @@ func withParts(t testing.TB, file, normalizer, preTokenizer string) *Tokenizer {
 		t.Fatal(err)
 	}
 	return tok
+}
+
+// withPieces adds pieces to a Unigram model.
+func withPieces(t testing.TB, model json.RawMessage, pieces ...string) json.RawMessage {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(model, &fields); err != nil {
+		t.Fatal(err)
+	}
+	vocab := bytes.TrimSuffix(bytes.TrimSpace(fields["vocab"]), []byte("]"))
+	fields["vocab"] = json.RawMessage(string(vocab) + "," + strings.Join(pieces, ",") + "]")
+	data, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 const (
@@ -127,6 +144,7 @@ func planned(t testing.TB) map[string]*Tokenizer {
 
 // spacedTexts have white space and marks in places that matter to cuts.
 var spacedTexts = []string{
+	"the cat. sat, the mat) (on) is the! the: cat? x? \"the\" . ,the, THE. THE! xyzq! é. ﬁ. the.\nthe.",
 	"the cat\nsat  on\n\nthe mat \t", "  the  cat ", "a \u0301b c\u0301 d", "a\u00a0 b \u00a0c", "x\r\n y \r\nz", "x\u0600 a \u0600b", "e \u200b f\u200b g \u200b", "\u200bthe cat",
 	"it''s ''  a'' b", "é é a é", "слово слово  слово", "한국 한국 각 \u11a8", "क\u094d क \u0915\u093f a", "the\u3000the \u3000 the", "▁the ▁ the▁ the", " ", "\n\n", "a a  a", "e e  e ",
 	"\u0344 \u037a b", "🇩🇪 🇩🇪 a 😀 b", "\ufb01 \ufb01ne fi", "the\x00 the \x01 the\x7f the", "\ufeff the \ufeffthe", "a\u0d4e b \u0d4e c", "the\xff the \xff\xff the", "\uff9e \uff9ea か\uff9e b",
@@ -175,7 +193,7 @@ func FuzzMetaspacePlan(f *testing.F) {
 // The cuts that make the plan fast are there.
 func TestMetaspacePlanCuts(t *testing.T) {
 	tests := []struct{ text, want string }{
-		{"The cat's 9 lives.\nNext  line", "The| cat's| 9| lives.|\nNext|  line"},
+		{"The cat's 9 lives.\nNext  line 9. É. the,) It!", "The| cat's| 9| lives|.|\nNext|  line| 9.| É.| the,)| It|!"},
 		{"слово слово\nслово", "слово| слово|\nслово"},
 		{"한국 한국", "한국| 한국"},
 		{"中文 中文。 中", "中文| 中文。| 中"},
@@ -185,7 +203,7 @@ func TestMetaspacePlanCuts(t *testing.T) {
 	scanner := withParts(t, "unigram.tokenizer.json", sequenceOf("Sequence", "normalizers", "CHARSMAP", collapse), alwaysMetaspace).plan.(*metaspacePlan).scanner()
 	for _, test := range tests {
 		var pieces [][]byte
-		var ends [66]uint32
+		var ends [scan.MinRoom]uint32
 		var s scan.State
 		scanner.Reset(&s, []byte(test.text))
 		at := uint32(0)

@@ -12,14 +12,19 @@ func readTrim(f *fields) offsetTrim {
 	return offsetTrim{on: f.boolean("trim_offsets", true), addPrefixSpace: f.boolean("add_prefix_space", true)}
 }
 
-// trimsOf returns the trims of a post-processor, in order.
+// trimsOf returns the trims that a post-processor does, in order.
 func trimsOf(p postProcessor) []offsetTrim {
 	var trims []offsetTrim
+	add := func(o offsetTrim) {
+		if o.on {
+			trims = append(trims, o)
+		}
+	}
 	switch p := p.(type) {
 	case *byteLevelProcessor:
-		trims = append(trims, p.trim)
+		add(p.trim)
 	case *robertaProcessor:
-		trims = append(trims, p.trim)
+		add(p.trim)
 	case processorSequence:
 		for _, part := range p {
 			trims = append(trims, trimsOf(part)...)
@@ -75,13 +80,13 @@ func (o offsetTrim) apply(e *Encoding) {
 	}
 	for i, token := range e.Tokens {
 		at := &e.Offsets[i]
-		at[0], at[1] = trimmed(o, marginOf(token), i == 0, e.textOf(i), at[0], at[1])
+		at[0], at[1] = trimmedTo(o, marginOf(token), i == 0, e.textOf(i), at[0], at[1])
 	}
 }
 
-// trimmed moves the offsets of one token by as many characters of the input as the token has white space: the reference counts the token's characters and
+// trimmedTo moves the offsets of one token by as many characters of the input as the token has white space: the reference counts the token's characters and
 // moves over the input's, even where they are not the same.
-func trimmed[T string | []byte](o offsetTrim, m margin, first bool, text T, start, end int) (newStart, newEnd int) {
+func trimmedTo[T string | []byte](o offsetTrim, m margin, first bool, text T, start, end int) (newStart, newEnd int) {
 	leading, trailing := m.leading, m.trailing
 	if leading == 1 && o.addPrefixSpace && (first || start == 0) {
 		leading = 0
@@ -101,27 +106,26 @@ func trimmed[T string | []byte](o offsetTrim, m margin, first bool, text T, star
 	return start, end
 }
 
-// trimSpans trims the offsets of the tokens of one text as the post-processors do.
-func (t *Tokenizer) trimSpans(offsets [][2]uint32, ids []uint32, shown []shownToken, text []byte) {
-	for _, o := range t.trims {
-		if o.on {
-			o.trimAll(t.margins(), offsets, ids, shown, text)
+// trimSpans trims the offsets of the tokens of one text as the post-processors do, but for those that are trimmed.
+func (t *Tokenizer) trimSpans(offsets [][2]uint32, ids []uint32, l *locator, text []byte) {
+	margins, shown, trimmed := t.margins(), l.shown, l.trimmed
+	for i := 0; i < len(ids); i++ {
+		if len(trimmed) > 0 && trimmed[0][0] == i {
+			i, trimmed = trimmed[0][1]-1, trimmed[1:]
+			continue
 		}
-	}
-}
-
-func (o offsetTrim) trimAll(margins []margin, offsets [][2]uint32, ids []uint32, shown []shownToken, text []byte) {
-	for i, id := range ids {
-		m := margins[id]
-		if len(shown) > 0 && shown[0].token == i {
-			m, shown = marginOf(shown[0].text), shown[1:]
+		m := margins[ids[i]]
+		for len(shown) > 0 && shown[0].token <= i {
+			if shown[0].token == i {
+				m = marginOf(shown[0].text)
+			}
+			shown = shown[1:]
 		}
-		switch {
-		case m == margin{}:
-		case m == margin{leading: 1} && offsets[i][0] > 0 && offsets[i][0] < offsets[i][1] && text[offsets[i][0]] < utf8.RuneSelf && i > 0:
-			offsets[i][0]++
-		default:
-			start, end := trimmed(o, m, i == 0, text, int(offsets[i][0]), int(offsets[i][1]))
+		if m == (margin{}) {
+			continue
+		}
+		for _, o := range t.trims {
+			start, end := trimmedTo(o, m, i == 0, text, int(offsets[i][0]), int(offsets[i][1]))
 			offsets[i] = [2]uint32{uint32(start), uint32(end)}
 		}
 	}

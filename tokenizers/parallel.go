@@ -98,5 +98,7 @@ func (e *Encoder) appendTask(dst []uint32, text []byte, t *parallelTask) []uint3
 	if t.token != nil {
 		return e.appendAdded(dst, t.token, part, t.start, t.end)
 	}
-	return e.appendPart(dst, part, t.start, true)
+	dst = e.appendPart(dst, part, t.start, true)
+	e.release()
+	return dst
 }

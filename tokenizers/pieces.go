@@ -24,27 +24,58 @@ func (e *Encoder) appendPieces(plan fusedPlan, dst []uint32, text []byte, starts
 }
 
 func (e *Encoder) appendBatch(plan fusedPlan, dst []uint32, text []byte, starts, ends []uint32) []uint32 {
-	places := e.batch.places[:len(starts)]
+	b := pieces{text, e.batch.places[:len(starts)], starts, ends}
+	ahead, hasAhead := plan.(aheadPlan)
 	if e.cache != nil {
-		e.cache.Locate(places, text, starts, ends)
+		e.cache.Locate(b.places, text, starts, ends)
 	}
 	for {
 		if e.cache != nil {
 			var found int
-			dst, found = e.cache.Append(dst, places, text, starts, ends, e.keep)
-			places, starts, ends = places[found:], starts[found:], ends[found:]
+			dst, found = e.cache.Append(dst, b.places, text, b.starts, b.ends, e.keep)
+			b.skip(found)
 		}
-		if len(starts) == 0 {
+		if len(b.starts) == 0 {
 			return dst
 		}
-		piece, start := text[starts[0]:ends[0]], len(dst)
-		dst = plan.miss(e, dst, piece)
-		if e.cache != nil && len(piece) <= wordcache.MaxPieceBytes {
-			e.cache.Put(places[0], piece, dst[start:])
+		start := len(dst)
+		if hasAhead && e.cache != nil {
+			dst = ahead.missAhead(e, dst, b)
+		} else {
+			dst = e.appendMiss(plan, dst, b)
 		}
 		e.unmark(dst[start:])
-		places, starts, ends = places[1:], starts[1:], ends[1:]
+		b.skip(1)
 	}
+}
+
+// pieces are the rest of a batch.
+type pieces struct {
+	text         []byte
+	places       []wordcache.Place // where the cache may hold them
+	starts, ends []uint32
+}
+
+func (b *pieces) skip(n int) {
+	b.places, b.starts, b.ends = b.places[n:], b.starts[n:], b.ends[n:]
+}
+
+// aheadPlan is a plan that is faster where it can work on several pieces at once.
+type aheadPlan interface {
+	fusedPlan
+	// missAhead appends the ids of the first of the pieces, which the cache does not hold, with startsWord on the first of each word. It may put it
+	// and others into the cache.
+	missAhead(e *Encoder, dst []uint32, b pieces) []uint32
+}
+
+// appendMiss appends the ids of the first piece, which the cache does not hold, and has it remember them.
+func (e *Encoder) appendMiss(plan fusedPlan, dst []uint32, b pieces) []uint32 {
+	piece, start := b.text[b.starts[0]:b.ends[0]], len(dst)
+	dst = plan.miss(e, dst, piece)
+	if e.cache != nil && len(piece) <= wordcache.MaxPieceBytes {
+		e.cache.Put(b.places[0], piece, dst[start:])
+	}
+	return dst
 }
 
 // unmark takes the bits from ids that e.keep lacks.

@@ -12,30 +12,40 @@ func scannerFor(cutter wordCutter) scan.Cutter {
 	case *gpt2Cutter:
 		return scan.GPT2{Table: scanTable()}
 	case *modernCutter:
-		if !c.byCase {
-			return scan.Modern{Table: scanTable(), MaxDigits: c.maxDigits % maxTextBytes}
+		digits := c.maxDigits % maxTextBytes
+		if c.byCase {
+			return scan.Cased{Table: casedTable(), MaxDigits: digits, Word: c.word}
 		}
+		return scan.Modern{Table: scanTable(), MaxDigits: digits}
 	}
 	return nil
 }
 
-// scanTable returns the classes that scanners see.
-var scanTable = sync.OnceValue(func() *scan.Table {
+// The classes that scanners see, without and with marks.
+var (
+	scanTable  = sync.OnceValue(func() *scan.Table { return newScanTable(0) })
+	casedTable = sync.OnceValue(func() *scan.Table { return newScanTable(scan.Mark) })
+)
+
+func newScanTable(mark scan.Class) *scan.Table {
 	kinds := wordKinds()
 	return scan.NewTable(func(r rune) scan.Class {
-		if int(r) >= len(kinds) {
-			return 0
-		}
-		switch kind := kinds[r]; {
-		case kind&inWord != 0 && kind&inLower != 0:
-			return scan.Lower
-		case kind&inWord != 0:
-			return scan.Upper
+		kind := kinds[min(int(r), len(kinds)-1)]
+		class := scan.Class(0)
+		switch {
 		case kind&inNumber != 0:
 			return scan.Number
 		case kind&inSpace != 0:
 			return scan.Space
+		case kind&inWord == 0 && kind&(inLower|inUpper) != 0:
+			return mark
 		}
-		return 0
+		if kind&inLower != 0 {
+			class |= scan.Lower
+		}
+		if kind&inUpper != 0 {
+			class |= scan.Upper
+		}
+		return class
 	})
-})
+}

@@ -19,9 +19,9 @@ type spacedBPE struct {
 	mark    string // what a space becomes
 	prefix  spacePrefix
 	charIDs *charTable
-	symbols [utf8.RuneSelf]uint32                        // what ASCII starts as; noID for what becomes the unknown token
-	pairs   func() *[utf8.RuneSelf * utf8.RuneSelf]merge // of ASCII
-	openers string                                       // the white space before which the text is cut
+	symbols [256]uint32 // what ASCII starts as, and bytes; noID for what becomes the unknown token
+	ascii   *byteMerges // of short pieces of ASCII; nil where there is none
+	openers string      // the white space before which the text is cut
 	scanner func() scan.Spaces
 	joined  func() pairSet // symbols that a merge may join
 }
@@ -48,12 +48,16 @@ func newSpacedBPE(n normalizer, pre preTokenizer, m *bpe) fusedPlan {
 	p.joined = sync.OnceValue(func() pairSet { return newPairSet(m) })
 	for c := range p.symbols {
 		p.symbols[c] = noID
-		if symbol, ok := p.symbol(rune(c)); ok {
+		if c >= utf8.RuneSelf {
+			if m.byteTokens != nil {
+				p.symbols[c] = m.byteTokens[c]
+			}
+		} else if symbol, ok := p.symbol(rune(c)); ok {
 			p.symbols[c], _ = m.tokenID(symbol)
 		}
 	}
+	p.ascii = newByteMerges(&m.merges, p.symbols)
 	p.openers = p.findOpeners()
-	p.pairs = sync.OnceValue(p.findPairs)
 	p.scanner = sync.OnceValue(p.newScanner)
 	return p
 }
@@ -101,18 +105,21 @@ func (p *spacedBPE) readSpaces(n normalizer, pre preTokenizer) bool {
 	return p.mark != "" && (p.prefix == noPrefix || before == p.mark)
 }
 
+// whiteSpace is what a text may be cut before.
+const whiteSpace = " \n\t\r"
+
 // findOpeners returns the white space characters before which a text may be cut, if a character that is none of them is before: where a merge has one of
 // them on its right, it has nothing else on its left.
 func (p *spacedBPE) findOpeners() string {
 	symbols := map[rune]string{}
-	for _, c := range " \n\t\r" {
+	for _, c := range whiteSpace {
 		if symbol, ok := p.symbol(c); ok {
 			symbols[c] = symbol
 		}
 	}
 	for {
 		openers := ""
-		for _, c := range " \n\t\r" {
+		for _, c := range whiteSpace {
 			if symbols[c] != "" {
 				openers += string(c)
 			}
@@ -155,18 +162,57 @@ func (b *bpe) hasAllBytes() bool {
 	return b.byteTokens != nil && !slices.Contains(b.byteTokens[:], noID)
 }
 
-func (p *spacedBPE) newScanner() scan.Spaces {
-	mark, _ := utf8.DecodeRuneInString(p.mark)
-	dropped := p.model.unknown == noID && !p.model.hasAllBytes()
-	return scan.Spaces{Table: scan.NewTable(func(r rune) scan.Class {
-		switch {
-		case r < utf8.RuneSelf && strings.IndexByte(p.openers, byte(r)) >= 0:
-			return scan.Space
-		case r == mark || r == ' ' || dropped && p.charIDs.of(r) == noID:
-			return 0
+// findTails returns the characters that no merge joins to a letter before them.
+func (p *spacedBPE) findTails() (tails [utf8.RuneSelf]bool) {
+	joined := p.joined()
+	for c := range tails {
+		tails[c] = p.symbols[c] != noID && !isASCIILetter(rune(c)) && !strings.ContainsRune(whiteSpace, rune(c))
+		for letter := 'A'; letter <= 'z'; letter++ {
+			symbol := p.symbols[letter]
+			if symbol == noID {
+				symbol = p.model.unknown
+			}
+			tails[c] = tails[c] && !(isASCIILetter(letter) && joined.has(symbol, p.symbols[c]))
 		}
-		return scan.Lower
-	})}
+	}
+	return tails
+}
+
+func (p *spacedBPE) newScanner() scan.Spaces {
+	classes := map[rune]scan.Class{}
+	tails := p.findTails()
+	for c := range rune(utf8.RuneSelf) {
+		switch {
+		case strings.ContainsRune(p.openers, c):
+			classes[c] = scan.Space
+		case tails[c]:
+			classes[c] = scan.Lower | scan.Number
+		case isASCIILetter(c):
+			classes[c] = scan.Lower | scan.Upper
+		default:
+			classes[c] = scan.Lower
+		}
+	}
+	common := scan.Lower
+	if p.model.unknown == noID && !p.model.hasAllBytes() { // what is not in the vocabulary is dropped, and parts nothing
+		common = 0
+		for _, token := range p.model.tokens {
+			if r, size := utf8.DecodeRuneInString(token); size == len(token) && r >= utf8.RuneSelf {
+				classes[r] = scan.Lower
+			}
+		}
+		for c := range rune(utf8.RuneSelf) {
+			if p.charIDs.of(c) == noID && classes[c] != scan.Space {
+				classes[c] = 0
+			}
+		}
+	}
+	mark, _ := utf8.DecodeRuneInString(p.mark)
+	classes[mark] = 0
+	if !strings.ContainsRune(p.openers, ' ') {
+		classes[' '] = 0
+	}
+	return scan.Spaces{Table: scan.NewSparseTable(common, classes)}
 }
 
 func (p *spacedBPE) append(e *Encoder, dst []uint32, text []byte) []uint32 {
@@ -213,6 +259,9 @@ func (p *spacedBPE) appendFirst(e *Encoder, dst []uint32, piece []byte) []uint32
 
 // miss sets no marks.
 func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
+	if p.ascii != nil && len(piece) <= maxShortWord && isASCII(piece) {
+		return p.ascii.appendShort(dst, piece, &e.merger.ahead.words[0])
+	}
 	if !utf8.Valid(piece) {
 		e.sentence.valid = appendValid(e.sentence.valid[:0], piece)
 		piece = e.sentence.valid
@@ -223,16 +272,7 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 		return p.missUnknown(e, dst, piece)
 	}
 	if len(ids) <= fewSymbols {
-		var pairs [fewSymbols]merge
-		if isASCII(piece) {
-			table := p.pairs()
-			for i := range len(piece) - 1 {
-				pairs[i] = table[int(piece[i])*utf8.RuneSelf+int(piece[i+1])]
-			}
-		} else {
-			p.model.lookUpPairs(&pairs, ids)
-		}
-		return append(dst, p.model.mergeFew(ids, &pairs)...)
+		return p.model.appendMerged(dst, ids, &e.merger)
 	}
 	joined := p.joined()
 	for len(ids) > 0 {
@@ -244,15 +284,6 @@ func (p *spacedBPE) miss(e *Encoder, dst []uint32, piece []byte) []uint32 {
 		ids = ids[n:]
 	}
 	return dst
-}
-
-// findPairs returns what two characters of ASCII merge to.
-func (p *spacedBPE) findPairs() *[utf8.RuneSelf * utf8.RuneSelf]merge {
-	table := &[utf8.RuneSelf * utf8.RuneSelf]merge{}
-	for i := range table {
-		table[i] = p.model.merged(p.symbols[i/utf8.RuneSelf], p.symbols[i%utf8.RuneSelf])
-	}
-	return table
 }
 
 // appendSymbols appends the tokens of the characters of a piece. It returns false where there is one that has neither a token nor bytes.
@@ -306,9 +337,7 @@ const fewSymbols = 32
 // appendMerged appends what becomes of symbols, which it writes over.
 func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
 	if len(symbols) <= fewSymbols {
-		var pairs [fewSymbols]merge
-		b.lookUpPairs(&pairs, symbols)
-		return append(dst, b.mergeFew(symbols, &pairs)...)
+		return append(dst, b.mergeFew(symbols)...)
 	}
 	m.symbols, m.heap = slices.Grow(m.symbols[:0], len(symbols)), slices.Grow(m.heap[:0], len(symbols))
 	for _, id := range symbols {
@@ -323,24 +352,19 @@ func (b *bpe) appendMerged(dst, symbols []uint32, m *merger) []uint32 {
 	return dst
 }
 
-// merged returns what two tokens merge to; the rank is noID where they don't.
-func (b *bpe) merged(left, right uint32) merge {
-	if m, ok := b.merges.get(left, right); ok {
-		return m
+// mergeFew merges up to fewSymbols in place.
+func (b *bpe) mergeFew(ids []uint32) []uint32 {
+	var pairs [fewSymbols]merge // of a symbol with the next; rank noID where they don't merge
+	pair := func(i int) merge {
+		if m, ok := b.merges.get(ids[i], ids[i+1]); ok {
+			return m
+		}
+		return merge{rank: noID}
 	}
-	return merge{rank: noID}
-}
-
-// lookUpPairs fills in what each of up to fewSymbols merges to with the next.
-func (b *bpe) lookUpPairs(pairs *[fewSymbols]merge, ids []uint32) {
-	for i := range len(ids) - 1 {
-		pairs[i] = b.merged(ids[i], ids[i+1])
-	}
-}
-
-// mergeFew merges up to fewSymbols in place, given what each merges to with the next.
-func (b *bpe) mergeFew(ids []uint32, pairs *[fewSymbols]merge) []uint32 {
 	n := len(ids)
+	for i := range n - 1 {
+		pairs[i] = pair(i)
+	}
 	for n > 1 {
 		best := 0
 		for i := 1; i < n-1; i++ {
@@ -356,10 +380,10 @@ func (b *bpe) mergeFew(ids []uint32, pairs *[fewSymbols]merge) []uint32 {
 		copy(pairs[best+1:n-1], pairs[best+2:n])
 		n--
 		if best < n-1 {
-			pairs[best] = b.merged(ids[best], ids[best+1])
+			pairs[best] = pair(best)
 		}
 		if best > 0 {
-			pairs[best-1] = b.merged(ids[best-1], ids[best])
+			pairs[best-1] = pair(best - 1)
 		}
 	}
 	return ids[:n]

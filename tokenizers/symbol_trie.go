@@ -27,8 +27,8 @@ type symbolNode struct {
 
 const (
 	endsToken   = 1 << 31
-	placesTried = 128 // for the children of one node before they go to the end of the array
-	sparseTrie  = 8   // places for each node at most, beyond a few for each symbol
+	placesTried = 64 // for the children of one node before they go to the end of the array
+	sparseTrie  = 8  // places for each node at most, beyond a few for each symbol
 )
 
 // newSymbolTrie returns the trie of a vocabulary, or nil where its characters lie so that the array would be mostly empty, as those of no language do.
@@ -197,8 +197,8 @@ type trieBuilder struct {
 	trie    *symbolTrie
 	entries []symbolEntry // sorted, so that those with a prefix in common lie together
 	queue   []symbolRange
-	free    int // no place before it is free
-	several int // where the search for the places of several children begins
+	skip    []uint32 // by place: itself while it is free, else a later place up to which none is free
+	several int      // where the search for the places of several children begins
 }
 
 // symbolRange is a node: the entries that begin with the same depth symbols.
@@ -211,8 +211,8 @@ type symbolRange struct {
 // build reports false where the array would be too sparse.
 func (b *trieBuilder) build() bool {
 	t := b.trie
-	b.free, b.several = 1, 1
 	b.grow(1)
+	b.skip[trieRoot] = 1
 	b.queue = append(b.queue, symbolRange{trieRoot, 0, len(b.entries), 0})
 	limit, placed := 4*t.count+1024, 0
 	var children []symbolRange
@@ -235,6 +235,7 @@ func (b *trieBuilder) build() bool {
 		for _, c := range children {
 			c.node = base + uint32(b.symbol(c))
 			t.nodes[c.node].check = r.node + 1
+			b.skip[c.node] = c.node + 1
 			b.queue = append(b.queue, c)
 		}
 	}
@@ -259,43 +260,37 @@ func (b *trieBuilder) symbol(r symbolRange) int32 { return b.entries[r.start].wo
 
 // place returns a base at which the places of all children are free, and makes room for them.
 func (b *trieBuilder) place(children []symbolRange) uint32 {
-	t := b.trie
-	first, last := t.count, 0
+	first, last := b.trie.count, 0
 	for _, c := range children {
 		first, last = min(first, int(b.symbol(c))), max(last, int(b.symbol(c)))
 	}
-	for b.taken(b.free) {
-		b.free++
-	}
-	at := max(b.free, first)
+	at := b.nextFree(first)
 	if len(children) > 1 {
-		at = max(b.free, b.several, first)
-		tried := 0
-		for at < len(t.nodes) && !b.fits(children, at-first) {
-			at++
-			if tried++; tried == placesTried {
-				b.several = max(b.several, at-placesTried/2)
+		at = b.nextFree(max(first, b.several))
+		for tried := 0; !b.fits(children, at-first); tried++ {
+			if at = b.nextFree(at + 1); tried == placesTried {
+				b.several, at = at, max(len(b.trie.nodes), first)
 			}
-			if tried == 2*placesTried {
-				at = max(len(t.nodes), first)
-			}
-		}
-	} else {
-		for b.taken(at) {
-			at++
 		}
 	}
 	b.grow(at - first + last + 1)
 	return uint32(at - first)
 }
 
-func (b *trieBuilder) taken(place int) bool {
-	return place < len(b.trie.nodes) && (place == trieRoot || b.trie.nodes[place].check != 0)
+// nextFree returns the first free place from at on.
+func (b *trieBuilder) nextFree(at int) int {
+	for at < len(b.skip) && int(b.skip[at]) != at {
+		if next := int(b.skip[at]); next < len(b.skip) {
+			b.skip[at] = b.skip[next] // halves the way for the next time
+		}
+		at = int(b.skip[at])
+	}
+	return at
 }
 
 func (b *trieBuilder) fits(children []symbolRange, base int) bool {
 	for _, c := range children {
-		if b.taken(base + int(b.symbol(c))) {
+		if at := base + int(b.symbol(c)); at < len(b.skip) && int(b.skip[at]) != at {
 			return false
 		}
 	}
@@ -304,8 +299,9 @@ func (b *trieBuilder) fits(children []symbolRange, base int) bool {
 
 func (b *trieBuilder) grow(n int) {
 	t := b.trie
-	if more := n - len(t.nodes); more > 0 {
-		t.nodes = append(t.nodes, make([]symbolNode, more)...)
-		t.values = append(t.values, make([]uint32, more)...)
+	for len(t.nodes) < n {
+		b.skip = append(b.skip, uint32(len(t.nodes)))
+		t.nodes = append(t.nodes, symbolNode{})
+		t.values = append(t.values, noID)
 	}
 }

@@ -135,11 +135,11 @@ func load(data []byte) (*Tokenizer, error) {
 		t.vocabSize = max(t.vocabSize, int(id)+1)
 	}
 	t.plan = newPlan(t)
+	t.trims = trimsOf(t.postProcessor)
 	t.spans = newSpanner(t)
 	if m, ok := t.preTokenizer.(*metaspace); ok {
 		t.prefixesFirst = m.prepend == prependFirst
 	}
-	t.trims = trimsOf(t.postProcessor)
 	t.margins = sync.OnceValue(t.newMargins)
 	t.decodeTable = sync.OnceValue(func() *decodeTable { return newDecodeTable(t) })
 	if err := t.check(); err != nil {

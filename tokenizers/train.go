@@ -34,7 +34,7 @@ type TrainOptions struct {
 	Lowercase        bool   // lower case; for WordPiece no accents either. Not with byte-level BPE, nor with a Template
 	ContinuingPrefix string // BPE, WordPiece: marks tokens that don't begin a word; "": that of Template; WordPiece ##
 	EndOfWordSuffix  string // BPE: marks tokens that end a word; "": that of Template
-	MaxTokenLength   int    // BPE, WordPiece: merged tokens of more than two characters have fewer than this; no bound
+	MaxTokenLength   int    // BPE, WordPiece: merged tokens of more than two characters have fewer than this; 4,000
 
 	MaxPieceLength  int     // Unigram: characters of a piece, at most; 16
 	SeedSize        int     // Unigram: pieces to begin with, at most; 1,000,000
@@ -45,8 +45,11 @@ type TrainOptions struct {
 	MemoryBytes int64  // for counting: words that don't fit are written to a temporary folder meanwhile; changes nothing but the time; 0: no bound
 	SpillFolder string // where that folder is made; "": where the system makes them
 
-	Progress func(TrainProgress) // called now and then by the goroutine of Train; nil: not
+	Progress func(TrainProgress) error // called now and then by the goroutine of Train; an error ends the training; nil: not called
 }
+
+// maxMergedLength keeps merged tokens within maxTokenBytes.
+const maxMergedLength = 4000
 
 // Special tokens and unknown token by themselves.
 var trainDefaults = map[string]struct {
@@ -139,14 +142,21 @@ func newTraining(o TrainOptions) (*training, error) {
 	if err := t.setDefaults(); err != nil {
 		return nil, err
 	}
+	if o := t.unigramOptions(); t.o.Model == TrainUnigram && o.Check() != nil {
+		return nil, o.Check()
+	}
 	t.bytes = t.o.Model == TrainBPE && t.template.normalizer == nil && bytesCutter(t.template.preTokenizer) != nil
 	if t.byteLevel() && t.o.Lowercase {
 		return nil, errors.New("Lowercase is not for byte-level BPE, which keeps every byte")
 	}
 	// What can't be loaded with nothing learned is not worth reading texts for.
-	nothing := learned{tokens: slices.Concat(t.reserved, t.initialAlphabet())}
+	nothing := learned{tokens: slices.Clone(t.reserved)}
+	for _, c := range t.initialAlphabet() {
+		if !slices.Contains(t.reserved, c) {
+			nothing.tokens = append(nothing.tokens, c)
+		}
+	}
 	nothing.scores = make([]float64, len(nothing.tokens))
-	nothing.drop(t.reserved)
 	if _, err := t.load(nothing); err != nil {
 		return nil, err
 	}
@@ -171,6 +181,7 @@ func (t *training) initialAlphabet() []string {
 func (t *training) setDefaults() error {
 	o := &t.o
 	setDefault(&o.VocabSize, 30000)
+	setDefault(&o.MaxTokenLength, maxMergedLength)
 	setDefault(&o.MaxPieceLength, 16)
 	setDefault(&o.SeedSize, 1_000_000)
 	setDefault(&o.ShrinkingFactor, 0.75)
@@ -183,7 +194,7 @@ func (t *training) setDefaults() error {
 		setDefault(&o.MinFrequency, 2)
 	}
 	if o.Progress == nil {
-		o.Progress = func(TrainProgress) {}
+		o.Progress = func(TrainProgress) error { return nil }
 	}
 	t.prefix, t.suffix = t.template.setting("continuing_subword_prefix", o.ContinuingPrefix), t.template.setting("end_of_word_suffix", o.EndOfWordSuffix)
 	if err := t.setSpecial(); err != nil {
@@ -194,6 +205,8 @@ func (t *training) setDefaults() error {
 		return fmt.Errorf("VocabSize is %d: at most %d is possible", o.VocabSize, maxID+1)
 	case o.MinFrequency < 0 || o.LimitAlphabet < 0:
 		return errors.New("MinFrequency and LimitAlphabet can't be negative")
+	case o.MaxTokenLength > maxMergedLength:
+		return fmt.Errorf("MaxTokenLength is %d: at most %d is possible", o.MaxTokenLength, maxMergedLength)
 	case o.MaxTokenLength < 0 || o.Workers < 0 || o.MemoryBytes < 0:
 		return errors.New("MaxTokenLength, Workers and MemoryBytes can't be negative")
 	case o.Lowercase && o.Template != nil:

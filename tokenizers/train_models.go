@@ -1,7 +1,6 @@
 package tokenizers
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"sort"
@@ -22,9 +21,9 @@ func (t *training) learn(words *wordcount.Sorted) (learned, error) {
 }
 
 // made reports the number of tokens so far.
-func (t *training) made(tokens int) {
+func (t *training) made(tokens int) error {
 	t.progress.Tokens = tokens
-	t.o.Progress(t.progress)
+	return t.o.Progress(t.progress)
 }
 
 func (t *training) learnMerges(words *wordcount.Sorted) (learned, error) {
@@ -48,8 +47,8 @@ func (t *training) learnMerges(words *wordcount.Sorted) (learned, error) {
 		return learned{}, err
 	}
 	v := learned{}
-	v.tokens, v.merges = learner.Learn()
-	return v, nil
+	v.tokens, v.merges, err = learner.Learn()
+	return v, err
 }
 
 // spelling gives a learner the words as symbols.
@@ -184,13 +183,16 @@ func (t *training) keptAlphabet(words *wordcount.Sorted) ([]rune, error) {
 	return chars, nil
 }
 
-func (t *training) learnPieces(words *wordcount.Sorted) (learned, error) {
-	o := learn.UnigramOptions{
-		VocabSize: t.o.VocabSize, Reserved: len(t.reserved), Alphabet: []rune(t.o.InitialAlphabet), MaxPieceLength: t.o.MaxPieceLength,
+func (t *training) unigramOptions() learn.UnigramOptions {
+	return learn.UnigramOptions{
+		VocabSize: t.o.VocabSize, Reserved: t.reserved, Alphabet: []rune(t.o.InitialAlphabet), MaxPieceLength: t.o.MaxPieceLength,
 		SeedSize: t.o.SeedSize, ShrinkingFactor: t.o.ShrinkingFactor, SubIterations: t.o.SubIterations, Workers: t.o.Workers,
-		Progress: func(pieces int) { t.made(pieces + len(t.reserved)) },
+		Progress: func(pieces int) error { return t.made(pieces + len(t.reserved)) },
 	}
-	learner := learn.NewUnigram(o)
+}
+
+func (t *training) learnPieces(words *wordcount.Sorted) (learned, error) {
+	learner := learn.NewUnigram(t.unigramOptions())
 	if err := words.Each(learner.Add); err != nil {
 		return learned{}, err
 	}
@@ -202,24 +204,7 @@ func (t *training) learnPieces(words *wordcount.Sorted) (learned, error) {
 	for _, p := range pieces {
 		v.tokens, v.scores = append(v.tokens, p.Text), append(v.scores, p.Score)
 	}
-	v.drop(t.reserved)
 	return v, nil
-}
-
-// drop takes out tokens that are reserved and come a second time.
-func (v *learned) drop(reserved []string) {
-	is := map[string]bool{}
-	for _, s := range reserved {
-		is[s] = true
-	}
-	n := len(reserved)
-	for i := n; i < len(v.tokens); i++ {
-		if !is[v.tokens[i]] {
-			v.tokens[n], v.scores[n] = v.tokens[i], v.scores[i]
-			n++
-		}
-	}
-	v.tokens, v.scores = v.tokens[:n], v.scores[:n]
 }
 
 // learnWords takes the most frequent words, of equally frequent ones the first in the order of their bytes.
@@ -232,13 +217,17 @@ func (t *training) learnWords(words *wordcount.Sorted) (learned, error) {
 	if room < 0 {
 		return learned{}, t.tooSmall(len(t.reserved))
 	}
+	reserved := map[string]bool{}
+	for _, s := range t.reserved {
+		reserved[s] = true
+	}
 	var best []counted
 	cut := func() {
 		slices.SortFunc(best, func(a, b counted) int { return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.word, b.word)) })
 		best = best[:min(room, len(best))]
 	}
 	err := words.Each(func(word []byte, count int64) error {
-		if count >= t.o.MinFrequency && len(word) <= maxTokenBytes && !slices.ContainsFunc(t.reserved, func(s string) bool { return bytes.Equal([]byte(s), word) }) {
+		if count >= t.o.MinFrequency && len(word) <= maxTokenBytes && !reserved[string(word)] {
 			if best = append(best, counted{string(word), count}); len(best) >= 2*room+1 {
 				cut()
 			}
@@ -253,6 +242,5 @@ func (t *training) learnWords(words *wordcount.Sorted) (learned, error) {
 	for _, c := range best {
 		v.tokens = append(v.tokens, c.word)
 	}
-	t.made(len(v.tokens))
-	return v, nil
+	return v, t.made(len(v.tokens))
 }

@@ -7,15 +7,15 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
-	"unicode/utf8"
 
+	"github.com/shardmill/shardmill/tokenizers/internal/scan"
 	"github.com/shardmill/shardmill/tokenizers/internal/wordcount"
 )
 
 const (
 	progressTexts   = 256     // texts between two calls of Progress
 	trainBatchBytes = 1 << 20 // of texts that a worker takes at once
-	maxWordBytes    = 1 << 20 // of a longer word parts of this length are taken
+	wordsAtOnce     = 512     // places of words that are found before the words are counted
 )
 
 // wordSource cuts texts into words for one goroutine. Where there is a fast way, texts are cut into pieces that are alike wherever they stand; these are counted,
@@ -23,10 +23,13 @@ const (
 type wordSource struct {
 	next   func(text []byte) (skip, n int)                             // how much of a text to skip, and how long the piece behind it is, 0 for none
 	words  func(piece []byte, do func(text []byte, n int) error) error // of a piece; nil where pieces are words
-	before []byte                                                      // goes before a text that does not begin with it
-	prefix []byte                                                      // scratch: a text with before
-	pieces *wordcount.Counter                                          // nil where texts are not cut into pieces
-	counts *wordcount.Counter                                          // words
+	scan   scan.Cutter                                                 // does what next does, where it skips nothing, faster; nil where there is none
+	state  scan.State
+	ends   []uint32           // scratch: of words
+	before []byte             // goes before a text that does not begin with it
+	prefix []byte             // scratch: a text with before
+	pieces *wordcount.Counter // nil where texts are not cut into pieces
+	counts *wordcount.Counter // words
 }
 
 // newWordSource returns a source that counts within maxBytes; 0 means no bound.
@@ -43,6 +46,7 @@ func (t *training) newWordSource(maxBytes int64, store *wordcount.Store) *wordSo
 	if t.bytes {
 		cutter := bytesCutter(pre)
 		s.next = func(text []byte) (skip, n int) { return 0, cutter.word(text) }
+		s.scan, s.ends = scannerFor(cutter), make([]uint32, wordsAtOnce)
 		if level, ok := pre.(*byteLevel); ok && level.addPrefixSpace {
 			s.before = []byte{' '}
 		}
@@ -166,7 +170,10 @@ func (s *wordSource) count(text []byte) error {
 		text = s.prefix
 	}
 	if s.next == nil {
-		return s.words(text, func(word []byte, n int) error { return add(s.counts, word, n, 1) })
+		return s.words(text, func(word []byte, n int) error { return s.counts.Add(word, n, 1) })
+	}
+	if s.scan != nil && len(text) <= maxTextBytes {
+		return s.countScanned(text)
 	}
 	into := s.counts
 	if s.pieces != nil {
@@ -178,16 +185,29 @@ func (s *wordSource) count(text []byte) error {
 		if n == 0 {
 			continue
 		}
-		if n > maxWordBytes {
-			if err := add(into, text, n, 1); err != nil {
-				return err
-			}
-		} else if err := into.Add(text, n, 1); err != nil {
+		if err := into.Add(text, n, 1); err != nil {
 			return err
 		}
 		text = text[n:]
 	}
 	return nil
+}
+
+// countScanned counts the words of a text whose places are found many at once.
+func (s *wordSource) countScanned(text []byte) error {
+	s.scan.Reset(&s.state, text)
+	start := uint32(0)
+	for {
+		n := s.scan.Cut(&s.state, s.ends)
+		if n == 0 {
+			s.state = scan.State{}
+			return nil
+		}
+		if err := s.counts.AddWords(text, start, s.ends[:n]); err != nil {
+			return err
+		}
+		start = s.ends[n-1]
+	}
 }
 
 // finish makes words of the pieces.
@@ -201,23 +221,8 @@ func (s *wordSource) finish() error {
 	}
 	s.pieces = nil
 	return pieces.Each(func(piece []byte, count int64) error {
-		return s.words(piece, func(word []byte, n int) error { return add(s.counts, word, n, count) })
+		return s.words(piece, func(word []byte, n int) error { return s.counts.Add(word, n, count) })
 	})
-}
-
-// add counts the word that is the first n bytes of text; a very long one in parts.
-func add(counter *wordcount.Counter, text []byte, n int, count int64) error {
-	for n > maxWordBytes {
-		part := maxWordBytes
-		for part > maxWordBytes-utf8.UTFMax && !utf8.RuneStart(text[part]) {
-			part--
-		}
-		if err := counter.Add(text, part, count); err != nil {
-			return err
-		}
-		text, n = text[part:], n-part
-	}
-	return counter.Add(text, n, count)
 }
 
 // countWords counts the words of all texts.
@@ -250,9 +255,13 @@ func (t *training) countAlone(sources []*wordSource, texts iter.Seq2[[]byte, err
 		if err != nil {
 			return t.inText(err)
 		}
-		t.read(text, int64(s.inMemory()))
+		if err := t.read(text, int64(s.inMemory())); err != nil {
+			return err
+		}
 	}
-	t.o.Progress(t.progress)
+	if err := t.o.Progress(t.progress); err != nil {
+		return err
+	}
 	return s.finish()
 }
 
@@ -269,14 +278,15 @@ func (s *wordSource) inMemory() int {
 }
 
 // read notes a text.
-func (t *training) read(text []byte, words int64) {
+func (t *training) read(text []byte, words int64) error {
 	p := &t.progress
 	p.Texts++
 	p.Bytes += int64(len(text))
 	p.Words = words
 	if p.Texts%progressTexts == 0 {
-		t.o.Progress(*p)
+		return t.o.Progress(*p)
 	}
+	return nil
 }
 
 // textBatch is texts one after another.
@@ -326,23 +336,26 @@ func (t *training) countTogether(sources []*wordSource, texts iter.Seq2[[]byte, 
 	}
 	var err error
 	for text, textErr := range texts {
-		if textErr != nil || failed.Load() {
+		if textErr != nil {
+			err = t.inText(textErr)
+		}
+		if err != nil || failed.Load() {
 			failed.Store(true)
-			err = textErr
 			break
 		}
 		batch.bytes = append(batch.bytes, text...)
 		if batch.ends = append(batch.ends, len(batch.bytes)); len(batch.bytes) >= trainBatchBytes {
 			send()
 		}
-		t.read(text, words.Load())
+		err = t.read(text, words.Load())
 	}
+	failed.CompareAndSwap(false, err != nil)
 	send()
 	close(full)
 	all.Wait()
-	if err != nil {
-		err = t.inText(err)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
 	}
-	t.o.Progress(t.progress)
-	return errors.Join(append(errs, err)...)
+	t.progress.Words = words.Load()
+	return t.o.Progress(t.progress)
 }

@@ -11,7 +11,8 @@ import (
 // unigram takes of all ways to cut a word into pieces the one with the highest sum of scores, which are logarithms of probabilities (Kudo 2018).
 type unigram struct {
 	vocabulary
-	scores       []float64
+	scores       []float64 // by id, and minus infinity for what is no piece
+	chars        *charTable
 	pieces       *doubleArray
 	longest      int // bytes of the longest piece, at least those of a character
 	unknown      uint32
@@ -42,7 +43,8 @@ func loadUnigram(f *fields) (model, error) {
 	if fallback {
 		u.setByteIDs()
 	}
-	u.pieces = newDoubleArray(u.tokens)
+	u.scores = append(u.scores, math.Inf(-1))
+	u.pieces, u.chars = newDoubleArray(u.tokens), newCharTable(u.tokens)
 	u.longest = utf8.UTFMax
 	for _, piece := range u.tokens {
 		u.longest = max(u.longest, len(piece))

@@ -173,62 +173,80 @@ it comes from, and its text as the tokenizer gives it back.
 }
 
 func cat(ctx context.Context, w io.Writer, dir, side string, limit int64) (err error) {
-	d, err := shards.OpenDataset(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	t, err := tokenizers.LoadFile(filepath.Join(dir, d.Manifest().Tokenizer.File))
-	if err != nil {
-		return err
-	}
 	out := bufio.NewWriter(w)
 	defer func() {
 		if flushed := out.Flush(); err == nil {
 			err = flushed
 		}
 	}()
-	left := limit
-	if limit == 0 {
-		left = -1
+	err = eachDocument(ctx, dir, side, func(b *shards.Batch, row int, text string) error {
+		if err := writeLine(out, catLine{string(b.ID(row)), string(b.Source(row)), b.RecordOffset(row), text}); err != nil {
+			return err
+		}
+		if limit--; limit == 0 {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough {
+		return nil
+	}
+	return err
+}
+
+// errEnough is what ends eachDocument when no more documents are wanted.
+var errEnough = errors.New("no more documents are wanted")
+
+// eachDocument calls do with the documents of one side of a dataset, or of all, and with their texts. It returns the first error of do as it is.
+func eachDocument(ctx context.Context, dir, side string, do func(b *shards.Batch, row int, text string) error) (err error) {
+	d, err := shards.OpenDataset(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = orClose(err, d) }()
+	t, err := tokenizers.LoadFile(filepath.Join(dir, d.Manifest().Tokenizer.File))
+	if err != nil {
+		return err
 	}
 	for i := range d.Manifest().Shards {
-		if left == 0 {
-			break
-		}
-		if err := catShard(ctx, out, d, i, t, side, &left); err != nil {
+		if err := eachInShard(ctx, d, i, t, side, do); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// catShard prints the documents of one shard until left comes down to 0.
-func catShard(ctx context.Context, w io.Writer, d *shards.Dataset, i int, t *tokenizers.Tokenizer, side string, left *int64) (err error) {
+// orClose closes c and returns err, or the error of closing if there is no other.
+func orClose(err error, c io.Closer) error {
+	if closed := c.Close(); err == nil {
+		return closed
+	}
+	return err
+}
+
+func eachInShard(ctx context.Context, d *shards.Dataset, i int, t *tokenizers.Tokenizer, side string, do func(b *shards.Batch, row int, text string) error) (err error) {
 	s, err := d.OpenShard(i)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { err = orClose(err, s) }()
 	var ids []uint32
 	for n := range s.Index().Batches {
 		b, err := s.Batch(n)
 		if err != nil {
 			return err
 		}
-		for row := 0; row < b.Rows() && *left != 0 && (side == "all" || side == b.Split().String()); row++ {
-			if err := ctx.Err(); err != nil {
-				return errors.Join(err, b.Release())
-			}
+		for row := 0; err == nil && row < b.Rows() && (side == "all" || side == b.Split().String()); row++ {
 			from, to := int(b.Bounds()[row]), int(b.Bounds()[row+1])
 			ids = b.Tokens().AppendTo(ids[:0], from, max(to-1, from)) // without the end-of-document id
-			line := catLine{string(b.ID(row)), string(b.Source(row)), b.RecordOffset(row), t.Decode(ids, false)}
-			if err := writeLine(w, line); err != nil {
-				return errors.Join(err, b.Release())
+			if err = ctx.Err(); err == nil {
+				err = do(b, row, t.Decode(ids, false))
 			}
-			*left--
 		}
-		if err := b.Release(); err != nil {
+		if released := b.Release(); err == nil {
+			err = released
+		}
+		if err != nil {
 			return err
 		}
 	}

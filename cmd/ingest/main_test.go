@@ -298,7 +298,7 @@ func TestUsage(t *testing.T) {
 		{"cat " + dir + " --split test", exitUsage, "held-out"},
 		{"tokenizer encode", exitUsage, "--tokenizer"},
 		{"tokenizer encode --tokenizer " + recipe, exitFailed, ""},
-		{"tokenizer train --model unigram --out x y", exitUsage, "--model"},
+		{"tokenizer train --model trigram --out x y", exitUsage, "--model"},
 		{"tokenizer train --model bpe y", exitUsage, "--out"},
 		{"tokenizer train --model bpe --out x", exitUsage, "file"},
 		{"tokenizer train --model bpe --out " + out + " " + filepath.Join(dir, "nothing.txt"), exitFailed, "nothing.txt"},

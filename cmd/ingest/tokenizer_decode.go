@@ -26,12 +26,14 @@ func newDecode(s streams) *cobra.Command {
 	var path string
 	var o decodeOptions
 	cmd := &cobra.Command{
-		Use:   "decode --tokenizer TOKENIZER.json [IDS…]",
+		Use:   "decode --tokenizer TOKENIZER [IDS…]",
 		Short: "Decode ids: arguments, or the lines of a file or of standard input",
 		Long: `Decodes ids as Hugging Face tokenizers does, and prints the text: of all arguments together, or of each line of a file or of standard input. Ids
 stand apart by spaces or commas, and may stand in brackets, as ` + "`ingest tokenizer encode`" + ` prints them.
 
 With --json, lines of input are objects {"ids": […]}, and what is printed are objects {"text": …}.
+
+TOKENIZER is ` + tokenizerFormats + `.
 ` + exitHelp,
 		Example: `  ingest tokenizer decode --tokenizer tokenizer.json 31373 995
   echo '[31373, 995]' | ingest tokenizer decode --tokenizer tokenizer.json --skip-special
@@ -39,7 +41,7 @@ With --json, lines of input are objects {"ids": […]}, and what is printed are 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case path == "":
-				return usageError{errors.New("name a tokenizer.json with --tokenizer")}
+				return usageError{errors.New("name a tokenizer with --tokenizer")}
 			case len(args) > 0 && (o.file != "" || o.json):
 				return usageError{errors.New("--file and --json are for lines of input: leave out the arguments")}
 			}
@@ -58,7 +60,7 @@ With --json, lines of input are objects {"ids": […]}, and what is printed are 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&path, "tokenizer", "", "tokenizer.json")
+	f.StringVar(&path, "tokenizer", "", "tokenizer.json, or another file or folder of a tokenizer")
 	f.StringVar(&o.file, "file", "", "decode the lines of this file")
 	f.BoolVar(&o.json, "json", false, "read and write JSON lines")
 	f.BoolVar(&o.skipSpecial, "skip-special", false, "leave out special tokens")

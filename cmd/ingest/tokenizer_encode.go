@@ -50,13 +50,15 @@ func newEncode(s streams) *cobra.Command {
 	var path, backend string
 	var o encodeOptions
 	cmd := &cobra.Command{
-		Use:   "encode --tokenizer TOKENIZER.json [TEXT…]",
+		Use:   "encode --tokenizer TOKENIZER [TEXT…]",
 		Short: "Encode texts: arguments, or the lines of a file or of standard input",
 		Long: `Encodes each TEXT, or each line of a file or of standard input, as Hugging Face tokenizers does: special tokens added as the file's
 post-processor says, added tokens matched, no truncation, no padding. Prints the ids of each text.
 
 With --json, lines of input are objects {"text": …}, or {"text": …, "pair": …} for two texts that become one input, and what is printed are objects
 {"ids": […], "offsets": [[start, end], …]}, offsets in Unicode code points of the text that the token came from.
+
+TOKENIZER is ` + tokenizerFormats + `.
 ` + exitHelp,
 		Example: `  ingest tokenizer encode --tokenizer tokenizer.json 'some text' 'and another'
   echo 'some text' | ingest tokenizer encode --tokenizer tokenizer.json
@@ -65,7 +67,7 @@ With --json, lines of input are objects {"text": …}, or {"text": …, "pair": 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case path == "":
-				return usageError{errors.New("name a tokenizer.json with --tokenizer")}
+				return usageError{errors.New("name a tokenizer with --tokenizer")}
 			case o.file != "" && len(args) > 0:
 				return usageError{errors.New("give texts as arguments or with --file, not both")}
 			case o.pairFile != "" && cmd.Flags().Changed("pair"):
@@ -81,7 +83,7 @@ With --json, lines of input are objects {"text": …}, or {"text": …, "pair": 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&path, "tokenizer", "", "tokenizer.json, or another file that holds a tokenizer")
+	f.StringVar(&path, "tokenizer", "", "tokenizer.json, or another file or folder of a tokenizer")
 	backendFlag(f, &backend, "backend", "what encodes")
 	f.StringVar(&o.file, "file", "", "encode the lines of this file")
 	f.StringVar(&o.pair, "pair", "", "second text of every input")

@@ -58,17 +58,20 @@ func newInfo(s streams) *cobra.Command {
 	var asJSON bool
 	var text, file string
 	cmd := &cobra.Command{
-		Use:   "info TOKENIZER.json",
+		Use:   "info TOKENIZER",
 		Short: "Say what a tokenizer is made of",
 		Long: `Prints the kind of model, the size of the vocabulary, the special tokens, each component with its settings, and the plan by which documents become
 ids. With --text or --file, also how many bytes of that sample a token stands for, without special tokens.
+
+TOKENIZER is ` + tokenizerFormats + `. Size and digest are those of its tokenizer.json, which
+other formats are converted to.
 ` + exitHelp,
 		Example: `  ingest tokenizer info tokenizer.json
   ingest tokenizer info tokenizer.json --file sample.txt --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) != 1:
-				return usageError{errors.New("name one tokenizer.json")}
+				return usageError{errors.New("name one tokenizer")}
 			case file != "" && cmd.Flags().Changed("text"):
 				return usageError{errors.New("give a sample with --text or --file, not both")}
 			}

@@ -67,6 +67,8 @@ def cases():
     yield "a prefix before the first part", "unigram", {**meta("first"), **added("unigram", ("<x>",))}, ["the dog", " the", "the<x>dog <x> the", "<x>the"]
     yield "no prefix", "unigram", {**meta("never"), **added("unigram", ("<x>",))}, ["the dog", " the", "the<x>dog <x> the"]
     yield "spaces are shown and text not cut", "unigram", {**meta("always", False), **added("unigram", ("<x>",))}, ["the  dog", "the<x>dog"]
+    yield "a stripped token takes the place of the first part", "unigram", {**meta("first", False), **added("unigram", ("<x>", "lstrip", "rstrip"), ("<y>", "special"))}, ["<x>the dog", " <x> the <y>dog.   .", "the<y>. dog.    ."]
+    yield "special tokens alone are skipped", "wordpiece", {**added("wordpiece", ("the", "special"), ("dog",)), "decoder": None}, ["the dog the end"]
     yield "neighbouring unknown characters stand apart", "bpe_characters", model("bpe_characters", fuse_unk=False), ["a中b", "中文字"]
     yield "neighbouring unknown characters are one token", "bpe_characters", model("bpe_characters", fuse_unk=True), ["a中b", "中文字", "中 文"]
     yield "unknown characters vanish", "bpe_characters", model("bpe_characters", unk_token=None), ["a中b", "中文字"]

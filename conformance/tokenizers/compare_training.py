@@ -107,9 +107,9 @@ def wordpiece(texts, size):
 UNIGRAM_SPECIAL = ["<unk>", "<s>", "</s>", "<pad>"]
 
 
-def unigram(texts, size):
+def unigram(texts, size, special=UNIGRAM_SPECIAL):
     tok = SentencePieceUnigramTokenizer()
-    tok.train_from_iterator(texts, vocab_size=size, special_tokens=UNIGRAM_SPECIAL, unk_token="<unk>", show_progress=False)
+    tok.train_from_iterator(texts, vocab_size=size, special_tokens=special, unk_token=special[0], show_progress=False)
     return tok
 
 
@@ -159,15 +159,15 @@ def templates():
     ), {"MinFrequency": 3, "InitialAlphabet": "åß", "MaxTokenLength": 7}
 
     def pieces():
-        tok = Tokenizer(models.Unigram([("<unk>", 0.0)], 0))
+        tok = Tokenizer(models.Unigram([("<none>", 0.0)], 0))
         tok.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents()])
         tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.Metaspace(prepend_scheme="first")])
         tok.decoder = decoders.Metaspace()
-        tok.add_special_tokens(["<unk>"])
+        tok.add_special_tokens(["<none>"])
         return tok
 
     yield "unigram digits", pieces, lambda n: trainers.UnigramTrainer(
-        vocab_size=n, special_tokens=["<unk>"], unk_token="<unk>", max_piece_length=7, shrinking_factor=0.6, n_sub_iterations=3, initial_alphabet=["ж"], show_progress=False
+        vocab_size=n, special_tokens=["<none>"], unk_token="<none>", max_piece_length=7, shrinking_factor=0.6, n_sub_iterations=3, initial_alphabet=["ж"], show_progress=False
     ), {"MaxPieceLength": 7, "ShrinkingFactor": 0.6, "SubIterations": 3, "InitialAlphabet": "ж"}
 
     def words():
@@ -178,6 +178,13 @@ def templates():
         return tok
 
     yield "wordlevel", words, lambda n: trainers.WordLevelTrainer(vocab_size=n, min_frequency=3, special_tokens=["<none>", "<mask>"], show_progress=False), {"MinFrequency": 3}
+
+
+def anew(tok):
+    """A tokenizer without added tokens, as transformers makes one to train: text that looks like a special token is ordinary text."""
+    value = json.loads(tok.to_str())
+    value["added_tokens"] = []
+    return Tokenizer.from_str(json.dumps(value))
 
 
 def same_parts(a, b):
@@ -263,12 +270,53 @@ def compare(data, only):
 
 def compare_templates(report, ours, name, texts, size):
     for what, make, trainer, options in templates():
-        want = make()
-        got, our_seconds = ours.train(template=want, VocabSize=size, Workers=2, MemoryBytes=1 << 20, **options)
+        template = make()
+        want = anew(template)
+        got, our_seconds = ours.train(template=template, VocabSize=size, Workers=2, MemoryBytes=1 << 20, **options)
         _, seconds = timed(lambda: want.train_from_iterator(texts, trainer(size)))
         equal = same_parts(want, got)
         encoded = all(want.encode(t).ids == got.encode(t).ids for t in texts[:50]) or "unigram" in what
         report.line(name, what, equal and encoded, f"{want.get_vocab_size()} tokens, {'equal' if equal and encoded else 'differ'}", seconds, our_seconds)
+
+
+def published(data):
+    """Trains published tokenizers anew, as train_new_from_iterator of transformers does; holds vocabularies and encodings equal."""
+    report = Report()
+    texts = english(data, 300_000)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Ours(folder, texts)
+        subprocess.check_call(["go", "build", "-o", folder + "/", "./conformance/tokenizers/encode"])
+        for path in sorted(glob.glob(f"{data}/tokenizers/*/tokenizer.json")):
+            template = Tokenizer.from_file(path)
+            value = json.loads(template.to_str())
+            model, special = value["model"], [t["content"] for t in value["added_tokens"] if t["special"]]
+            size = 3000
+            options = {"vocab_size": size, "special_tokens": special, "show_progress": False}
+            for setting in "continuing_subword_prefix", "end_of_word_suffix":
+                if model.get(setting):
+                    options[setting] = model[setting]
+            if model["type"] == "Unigram":
+                trainer = trainers.UnigramTrainer(unk_token=model["vocab"][model["unk_id"]][0], **options)
+            elif model["type"] == "WordPiece":
+                trainer = trainers.WordPieceTrainer(min_frequency=2, limit_alphabet=1000, **options)
+            else:
+                byte_level = "ByteLevel" in json.dumps(value["pre_tokenizer"])
+                if model.get("byte_fallback"):  # ours makes these tokens, so that there is something to fall back to
+                    options["special_tokens"] = special + [f"<0x{b:02X}>" for b in range(256)]
+                trainer = trainers.BpeTrainer(min_frequency=2, initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if byte_level else [], **options)
+            want = anew(template)
+            _, seconds = timed(lambda: want.train_from_iterator(texts, trainer))
+            got, our_seconds = ours.train(template=template, VocabSize=size)
+            same = len(set(want.get_vocab()) ^ set(got.get_vocab())) // 2
+            got.no_truncation()
+            got.no_padding()
+            got.save(f"{folder}/trained.json")
+            with open(f"{folder}/sample", "w") as f:
+                f.writelines(json.dumps({"text": t[:1000]}) + "\n" for t in texts)
+            out = subprocess.check_output([f"{folder}/encode", f"{folder}/trained.json"], stdin=open(f"{folder}/sample")).decode().strip().split("\n")
+            encoded = all(json.loads(line)["ids"] == got.encode(t[:1000]).ids for line, t in zip(out, texts))
+            report.line(path.split("/")[-2][:16], model["type"], encoded and same <= (5 if model["type"] == "WordPiece" else 0), f"{got.get_vocab_size()} tokens, {same} differ, encodings {'equal' if encoded else 'DIFFER'}", seconds, our_seconds)
+    return report.failed
 
 
 def speed(data):
@@ -296,13 +344,13 @@ def record():
     assert all(v == vocabularies[0] for v in vocabularies), "the reference broke ties"
     shapes = []
     for what, make, trainer, options in templates():
-        tok = make()
-        template = tok.to_str()
+        template = make().to_str()
+        tok = anew(make())
         tok.train_from_iterator(texts[:TEMPLATE_TEXTS], trainer(TEMPLATE_SIZE))
         shapes.append({"name": what, "template": json.loads(template), "options": options, "trained": json.loads(tok.to_str())})
     with open("tokenizers/testdata/reference_training.json", "w") as f:
         value = {"reference": tokenizers.__version__, "merges": merges_of(bpe(texts, 500)), "words": counted, "vocabulary": vocabularies[0],
-                 "pieces": json.loads(unigram(texts, 2500).to_str())["model"]["vocab"], "wordlevel": sorted(wordlevel(texts, 300).get_vocab().items(), key=lambda e: e[1])}
+                 "pieces": json.loads(unigram(texts, 2500, ["<none>"]).to_str())["model"]["vocab"], "wordlevel": sorted(wordlevel(texts, 300).get_vocab().items(), key=lambda e: e[1])}
         json.dump(value, f, ensure_ascii=False, separators=(",", ":"))
         f.write("\n")
     with open("tokenizers/testdata/reference_templates.json", "w") as f:
@@ -315,13 +363,14 @@ def main():
     parser.add_argument("--data", default="../shared/data")
     parser.add_argument("--record", action="store_true", help="write what plain go test compares with, and stop")
     parser.add_argument("--only", default="", help="bpe, wordpiece, unigram, wordlevel or templates")
+    parser.add_argument("--published", action="store_true", help="train published tokenizers anew (needs package zstandard)")
     parser.add_argument("--speed", action="store_true", help="compare CPU time on 50 MB (needs package zstandard)")
     args = parser.parse_args()
     if args.record:
         record()
         return
     print(f"reference: tokenizers {tokenizers.__version__}")
-    failed = speed(args.data) if args.speed else compare(args.data, args.only)
+    failed = speed(args.data) if args.speed else published(args.data) if args.published else compare(args.data, args.only)
     sys.exit(1 if failed else 0)
 
 

@@ -91,7 +91,9 @@ func (o Options) openFile(path string) (*tokenizers.Tokenizer, error) {
 	case kindVocabJSON, kindMerges:
 		d, err = openMerges(path, data, kind, s)
 	default:
-		d, err = fromVocabText(data, s)
+		if d, err = fromVocabText(data, s); err != nil {
+			err = fmt.Errorf("as a vocab.txt, since it is nothing else that is known: %w", err)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -162,7 +162,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"nothing", nil, "holds no tokenizer.json"},
 		{"two models", map[string]string{"a.model": "", "b.model": ""}, "name one of them"},
-		{"empty vocabulary", map[string]string{"vocab.txt": "\n\n"}, "vocab.txt: holds no tokens"},
+		{"empty vocabulary", map[string]string{"vocab.txt": "\n\n"}, "holds no tokens"},
 		{"token twice", map[string]string{"vocab.txt": smallVocab + "a\n"}, `line 11: "a" is on line 6 already`},
 		{"long token", map[string]string{"vocab.txt": smallVocab + long}, "line 11: token of 16385 bytes"},
 		{"not UTF-8", map[string]string{"vocab.txt": smallVocab + "\xff"}, "line 11: "},

@@ -34,8 +34,8 @@ func Load(data []byte) (t *Tokenizer, err error) {
 	return &Tokenizer{inner}, nil
 }
 
-// ErrSpecialIsText is given where text that looks like a special token is to be ordinary text: sugarme always finds these tokens.
-var ErrSpecialIsText = errors.New("sugarme can't take special tokens for ordinary text")
+// ErrOption is given for options that this back end has not: SpecialIsText, since sugarme always finds special tokens, truncation, padding and dropout.
+var ErrOption = errors.New("with sugarme there is no SpecialIsText, Truncate, Pad or Dropout: leave them out")
 
 // Encode is [tokenizers.Tokenizer.Encode]. Offsets are in bytes.
 func (t *Tokenizer) Encode(text string, o tokenizers.EncodeOptions) (tokenizers.Encoding, error) {
@@ -54,8 +54,8 @@ func (t *Tokenizer) AppendIDs(dst []uint32, text []byte) ([]uint32, error) {
 }
 
 func (t *Tokenizer) encode(o tokenizers.EncodeOptions, input tokenizer.EncodeInput) (e tokenizers.Encoding, err error) {
-	if o.SpecialIsText {
-		return e, ErrSpecialIsText
+	if o.SpecialIsText || o.Truncate != nil || o.Pad != nil || o.Dropout != nil {
+		return e, ErrOption
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -88,6 +88,7 @@ func converted(from *tokenizer.Encoding) (e tokenizers.Encoding, err error) {
 		e.Offsets = append(e.Offsets, [2]int{from.Offsets[i][0], from.Offsets[i][1]})
 		e.TypeIDs = append(e.TypeIDs, uint32(from.TypeIds[i]))
 		e.SpecialMask = append(e.SpecialMask, special)
+		e.AttentionMask = append(e.AttentionMask, true)
 		sequence, word := -1, -1
 		if special && allWords {
 			words = words[1:]

@@ -42,7 +42,7 @@ func TestEncodePlainText(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !slices.Equal(g.IDs, w.IDs) || !slices.Equal(g.Offsets, w.Offsets) || !slices.Equal(g.Tokens, w.Tokens) || !slices.Equal(g.WordIDs, w.WordIDs) ||
-				!slices.Equal(g.TypeIDs, w.TypeIDs) || !slices.Equal(g.SequenceIDs, w.SequenceIDs) || !slices.Equal(g.SpecialMask, w.SpecialMask) {
+				!slices.Equal(g.TypeIDs, w.TypeIDs) || !slices.Equal(g.AttentionMask, w.AttentionMask) || !slices.Equal(g.SequenceIDs, w.SequenceIDs) || !slices.Equal(g.SpecialMask, w.SpecialMask) {
 				t.Errorf("%s: encoding is %+v, want %+v", name, g, w)
 			}
 		}
@@ -77,7 +77,7 @@ func TestAppendIDs(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	got, _ := loadBoth(t, "bpe")
-	if _, err := got.Encode("x", tokenizers.EncodeOptions{SpecialIsText: true}); !errors.Is(err, ErrSpecialIsText) {
+	if _, err := got.Encode("x", tokenizers.EncodeOptions{SpecialIsText: true}); !errors.Is(err, ErrOption) {
 		t.Errorf("SpecialIsText gives %v", err)
 	}
 	for _, data := range []string{"", "null", "{}", `{"model": {"type": "BPE", "vocab": 3}}`} {

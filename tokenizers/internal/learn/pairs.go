@@ -8,11 +8,11 @@ import (
 
 // PairOptions says how pairs are merged.
 type PairOptions struct {
-	VocabSize      int              // tokens to reach
-	MinFrequency   int64            // a pair that occurs less often is not merged; less than 1 counts as 1
-	Prefix         string           // taken from the second token of a pair, as ## of WordPiece
-	MaxTokenLength uint32           // a merged token has fewer symbols, but for the first merges; 0: no bound
-	Progress       func(tokens int) // called now and then, and at the end; nil: not
+	VocabSize      int                    // tokens to reach
+	MinFrequency   int64                  // a pair that occurs less often is not merged; less than 1 counts as 1
+	Prefix         string                 // taken from the second token of a pair, as ## of WordPiece
+	MaxTokenLength uint32                 // a merged token has fewer symbols, but for the first merges; 0: no bound
+	Progress       func(tokens int) error // called now and then, and at the end; an error ends the learning; nil: not called
 }
 
 // Pair is two neighbouring tokens.
@@ -74,7 +74,7 @@ func NewPairs(o PairOptions, tokens []string) *Pairs {
 		l.o.MaxTokenLength = math.MaxUint32
 	}
 	if o.Progress == nil {
-		l.o.Progress = func(int) {}
+		l.o.Progress = func(int) error { return nil }
 	}
 	for _, token := range tokens {
 		l.token(token)
@@ -118,8 +118,8 @@ func (l *Pairs) Add(word []uint32, count int64) error {
 	return nil
 }
 
-// Learn merges until the vocabulary is full or no pair is frequent enough. It returns the tokens by id and the merges in order.
-func (l *Pairs) Learn() (tokens []string, merges []Pair) {
+// Learn merges until the vocabulary is full or no pair is frequent enough. It returns the tokens by id and the merges in order, or the error of Progress.
+func (l *Pairs) Learn() (tokens []string, merges []Pair, err error) {
 	for i := range len(l.cells) - 1 {
 		if c, next := &l.cells[i], &l.cells[i+1]; c.token != noToken && next.token != noToken {
 			l.more(Pair{c.token, next.token}, l.counts[c.word], uint32(i))
@@ -139,11 +139,12 @@ func (l *Pairs) Learn() (tokens []string, merges []Pair) {
 		l.merge(top.pair, top.places)
 		l.enqueue()
 		if len(l.merges)%mergesAtOne == 0 {
-			l.o.Progress(len(l.tokens))
+			if err := l.o.Progress(len(l.tokens)); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
-	l.o.Progress(len(l.tokens))
-	return l.tokens, l.merges
+	return l.tokens, l.merges, l.o.Progress(len(l.tokens))
 }
 
 // merge makes one token of a pair wherever it still is.

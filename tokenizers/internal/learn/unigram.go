@@ -13,15 +13,15 @@ import (
 
 // UnigramOptions says how a Unigram model is fitted.
 type UnigramOptions struct {
-	VocabSize       int              // pieces to reach, Reserved ones included
-	Reserved        int              // of these, pieces that are not made here, such as special tokens
-	Alphabet        []rune           // characters that become pieces even if no word has them
-	MaxPieceLength  int              // characters of a piece, at most
-	SeedSize        int              // pieces to begin with, at most
-	ShrinkingFactor float64          // share of the pieces that stay when the others are pruned, above 0 and below 1
-	SubIterations   int              // rounds of expectation and maximization before each pruning
-	Workers         int              // goroutines; they change nothing
-	Progress        func(pieces int) // called now and then; nil: not
+	VocabSize       int                    // pieces to reach, Reserved ones included
+	Reserved        []string               // of these, pieces that are not made here, such as special tokens
+	Alphabet        []rune                 // characters that become pieces even if no word has them
+	MaxPieceLength  int                    // characters of a piece, at most
+	SeedSize        int                    // pieces to begin with, at most
+	ShrinkingFactor float64                // share of the pieces that stay when the others are pruned, above 0 and below 1
+	SubIterations   int                    // rounds of expectation and maximization before each pruning
+	Workers         int                    // goroutines; they change nothing
+	Progress        func(pieces int) error // called before each pass over the words; an error ends the learning; nil: not called
 }
 
 // Piece is an entry of a vocabulary with the logarithm of its probability.
@@ -59,7 +59,7 @@ const (
 // NewUnigram returns a learner without words.
 func NewUnigram(o UnigramOptions) *Unigram {
 	if o.Progress == nil {
-		o.Progress = func(int) {}
+		o.Progress = func(int) error { return nil }
 	}
 	return &Unigram{o: o}
 }
@@ -84,9 +84,9 @@ func (u *Unigram) at(place uint32) []uint32 { return u.matches[u.first[place]:u.
 // Learn returns the pieces, the best first.
 func (u *Unigram) Learn() ([]Piece, error) {
 	required := u.required()
-	if len(required) > u.o.VocabSize-u.o.Reserved {
+	if len(required) > u.o.VocabSize-len(u.o.Reserved) {
 		return nil, fmt.Errorf("%d characters must be pieces, but there is room for %d: raise the size of the vocabulary, or normalize the text",
-			len(required), max(0, u.o.VocabSize-u.o.Reserved))
+			len(required), max(0, u.o.VocabSize-len(u.o.Reserved)))
 	}
 	if err := u.seeds(); err != nil {
 		return nil, err
@@ -94,8 +94,10 @@ func (u *Unigram) Learn() ([]Piece, error) {
 	u.setScores()
 	desired := u.o.VocabSize * 11 / 10 // room for characters that were dropped
 	for {
-		u.o.Progress(len(u.pieces))
 		for range u.o.SubIterations {
+			if err := u.o.Progress(len(u.pieces)); err != nil {
+				return nil, err
+			}
 			u.maximize(u.expectations())
 		}
 		if len(u.pieces)+1 <= desired {
@@ -106,19 +108,14 @@ func (u *Unigram) Learn() ([]Piece, error) {
 			break
 		}
 	}
-	u.o.Progress(len(u.pieces))
-	return u.finish(required), nil
+	return u.finish(required), u.o.Progress(len(u.pieces))
 }
 
 // required returns the characters that must be pieces.
 func (u *Unigram) required() []rune {
 	all := slices.Clone(u.o.Alphabet)
-	seen := map[rune]bool{boundary: true}
-	for _, c := range u.text {
-		if !seen[c] {
-			seen[c] = true
-			all = append(all, c)
-		}
+	for c := range u.characters() {
+		all = append(all, c)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -290,7 +287,7 @@ func (u *Unigram) used() []int64 {
 
 // finish returns the required characters and as many of the other pieces, in their order, as there is room for.
 func (u *Unigram) finish(required []rune) []Piece {
-	room := u.o.VocabSize - u.o.Reserved
+	room := u.o.VocabSize - len(u.o.Reserved)
 	scores := map[rune]float64{}
 	worst := 0.0
 	for _, p := range u.pieces {
@@ -298,21 +295,30 @@ func (u *Unigram) finish(required []rune) []Piece {
 			scores[u.text[p.at]] = p.score
 		}
 	}
-	out := make([]Piece, 0, room)
+	reserved := map[string]bool{}
+	for _, s := range u.o.Reserved {
+		reserved[s] = true
+	}
+	out := make([]Piece, 0, max(0, room))
+	add := func(text string, score float64) {
+		if !reserved[text] {
+			out = append(out, Piece{text, score})
+		}
+	}
 	for _, c := range required {
 		score, known := scores[c]
 		if !known {
 			score = worst
 			worst += requiredStep
 		}
-		out = append(out, Piece{string(c), score})
+		add(string(c), score)
 	}
 	for _, p := range u.pieces {
 		if len(out) == room {
 			break
 		}
 		if p.length > 1 {
-			out = append(out, Piece{string(u.text[p.at : p.at+p.length]), p.score})
+			add(string(u.text[p.at:p.at+p.length]), p.score)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Piece) int { return cmp.Compare(b.Score, a.Score) })

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// boundary lies between words.
-const boundary = -1
+// boundary lies behind words. In a word it is in no piece that is found here, as with the reference.
+const boundary = 0
 
 // piece is a candidate for the vocabulary.
 type piece struct {
@@ -61,13 +61,10 @@ func (u *Unigram) seeds() error {
 // characters counts those of all words.
 func (u *Unigram) characters() map[rune]int64 {
 	counts := map[rune]int64{}
-	word := -1
-	for i, c := range u.text {
-		if i == 0 || u.text[i-1] == boundary {
-			word++
-		}
-		if c != boundary {
-			counts[c] += u.counts[word]
+	for word, n := range u.counts {
+		start, end := u.span(word)
+		for _, c := range u.text[start:end] {
+			counts[c] += n
 		}
 	}
 	return counts
@@ -121,7 +118,7 @@ type seeder struct {
 func (s *seeder) group(low, high, depth int) {
 	s.keys = s.keys[:0]
 	for _, at := range s.order[low:high] {
-		s.keys = append(s.keys, uint64(uint32(s.text[at+uint32(depth)]+1))<<32|uint64(at))
+		s.keys = append(s.keys, uint64(s.text[at+uint32(depth)])<<32|uint64(at))
 	}
 	slices.Sort(s.keys)
 	for i, key := range s.keys {

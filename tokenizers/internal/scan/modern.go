@@ -21,28 +21,43 @@ func (c Modern) Cut(s *State, dst []uint32) int { return s.cut(dst, c.starts) }
 
 // starts returns where words begin in the block.
 func (c Modern) starts(s *State) uint64 {
+	starts, marks := s.modern(c.MaxDigits, 0)
+	for quotes := marks & s.now[blankMask]; quotes != 0; quotes &= quotes - 1 {
+		i := bits.TrailingZeros64(quotes)
+		if size := AnyCaseContraction(s.text[s.here()+i:]); size > 0 {
+			starts = s.move(starts, i+1, i+size)
+		}
+	}
+	return starts
+}
+
+// modern returns where words begin in the block if there were no contractions, and which of these are characters of no kind. Those of slashes, too,
+// may stand behind line breaks at the end of a word.
+func (s *State) modern(maxDigits int, slashes uint64) (starts, marks uint64) {
 	m, last := &s.now, &s.last
 	letter, number, space := m[lowerMask]|m[upperMask], m[numberMask], m[spaceMask]
 	other := ^(letter | number | space)
 	newline := m[breakMask] & space
 	// The tail of characters of no kind: adding its first bit to a run of ones clears the run.
-	seeds := newline & (after(other, last.other) | last.tail>>63)
-	tail := newline&^(newline+seeds) | seeds
+	ends := newline | slashes
+	seeds := newline&after(other, last.other) | ends&(last.tail>>63)
+	tail := ends&^(ends+seeds) | seeds
 	space &^= tail
 	newline &^= tail
+	other &^= tail
 	white := space &^ newline
 	blank := m[blankMask] & space
 
 	blanks, whites := after(blank, last.blank), after(white, last.white)
-	marks := other &^ after(other, last.other) &^ blanks
+	marks = other &^ after(other, last.other) &^ blanks
 	prefix := marks | m[innerMask]&(last.prefix>>63) // and the other bytes of these characters
 	if m[innerMask] != 0 {
 		for range 3 {
 			prefix |= prefix << 1 & m[innerMask]
 		}
 	}
-	starts := letter&^after(letter, last.letter)&^whites&^after(prefix, last.prefix) |
-		marks | space&^after(space, last.space) | s.lastSpaces()&white | c.numbers(s)
+	starts = letter&^after(letter, last.letter)&^whites&^after(prefix, last.prefix) |
+		marks | space&^after(space, last.space) | s.lastSpaces()&white | s.numbers(maxDigits)
 	if lines := white & after(newline, last.newline); lines != 0 {
 		starts |= s.lines(lines, white)
 	}
@@ -50,14 +65,7 @@ func (c Modern) starts(s *State) uint64 {
 		letter: letter, number: number, space: space, blank: blank, other: other,
 		white: white, newline: newline, tail: tail, prefix: prefix,
 	}
-	starts = s.moved(starts)
-	for quotes := marks & m[blankMask]; quotes != 0; quotes &= quotes - 1 {
-		i := bits.TrailingZeros64(quotes)
-		if size := AnyCaseContraction(s.text[s.here()+i:]); size > 0 {
-			starts = s.move(starts, i+1, i+size)
-		}
-	}
-	return starts
+	return s.moved(starts), marks
 }
 
 // lines returns those of the given places, where white space follows a line break, that no other line break follows: there, a word begins.
@@ -93,13 +101,13 @@ func (s *State) breakFollows() bool {
 }
 
 // numbers returns where numbers begin in the block.
-func (c Modern) numbers(s *State) uint64 {
+func (s *State) numbers(maxDigits int) uint64 {
 	number, leads := s.now[numberMask], s.now[numberMask]&^s.now[innerMask]
 	starts := number &^ after(number, s.last.number)
 	switch {
-	case c.MaxDigits == 0 || number == 0:
+	case maxDigits == 0 || number == 0:
 		return starts
-	case c.MaxDigits == 1:
+	case maxDigits == 1:
 		return leads
 	}
 	if number>>63 == 0 && s.last.number>>63 == 0 && number&(number>>1)&(number>>2)&(number>>3) == 0 { // one to three bytes each
@@ -107,7 +115,7 @@ func (c Modern) numbers(s *State) uint64 {
 	}
 	for rest := leads; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros64(rest)
-		if starts>>i&1 == 1 || s.digits == c.MaxDigits {
+		if starts>>i&1 == 1 || s.digits == maxDigits {
 			starts |= 1 << i
 			s.digits = 0
 		}

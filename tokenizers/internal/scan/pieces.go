@@ -12,15 +12,20 @@ const (
 
 // PieceTable holds the classes of ASCII.
 type PieceTable struct {
-	table *Table // with those classes in the first two bits
-	tier  simd.Tier
+	table   *Table      // with those classes in the first two bits
+	nibbles [2][16]byte // for each of them by the low half of a character: a bit for each high half
+	tier    simd.Tier
 }
 
 // NewPieceTable returns the table of the classes that class gives for characters below 128.
 func NewPieceTable(class func(c byte) PieceClass) *PieceTable {
 	t := &PieceTable{table: &Table{}, tier: simd.Active()}
 	for c := range t.table.ascii {
-		t.table.ascii[c] = class(byte(c))
+		k := class(byte(c))
+		t.table.ascii[c] = k
+		for i := range t.nibbles {
+			t.nibbles[i][c&15] |= k >> i & 1 << (c >> 4)
+		}
 	}
 	t.table.spreadASCII()
 	return t
@@ -97,6 +102,9 @@ func (t *PieceTable) Cut(c *PieceCuts, text []byte, at int) int {
 
 // Marks returns the marks of a block.
 func (t *PieceTable) Marks(block *[64]byte) PieceMarks {
+	if t.tier == simd.AVX2 {
+		return markPieces(t, block)
+	}
 	var m masks
 	classify(t.tier, t.table, block, &m)
 	return PieceMarks{m[0], m[1], m[wideMask]}

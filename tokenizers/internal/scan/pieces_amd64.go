@@ -7,3 +7,12 @@ func cutPieces(ascii *[128]Class, text []byte, blocks, at int, c *PieceCuts) int
 
 //go:noescape
 func cutPieces512(ascii *[128]Class, text *byte, blocks, at int, c *PieceCuts) (done int)
+
+// markPieces is Marks with AVX2.
+func markPieces(t *PieceTable, block *[64]byte) (m PieceMarks) {
+	m.Inner, m.Alone, m.Wide = markPieces2(&t.nibbles, block)
+	return m
+}
+
+//go:noescape
+func markPieces2(nibbles *[2][16]byte, block *[64]byte) (inner, alone, wide uint64)

@@ -111,3 +111,56 @@ end:
 	MOVQ R12, done+40(FP)
 	VZEROUPPER
 	RET
+
+// 1 << (high half of a byte), 0 where it is not ASCII
+DATA bitOfHigh<>+0(SB)/8, $0x8040201008040201
+DATA bitOfHigh<>+8(SB)/8, $0
+GLOBL bitOfHigh<>(SB), RODATA|NOPTR, $16
+
+// MARK finds 32 bytes that are not ASCII (CX), not in the first class (R8) and not in the second (R9).
+#define MARK(BLOCK) \
+	VMOVDQU BLOCK, Y0    \
+	VPMOVMSKB Y0, CX     \
+	VPAND Y8, Y0, Y1     \
+	VPSRLW $4, Y0, Y2    \
+	VPAND Y8, Y2, Y2     \
+	VPSHUFB Y2, Y11, Y2  \
+	VPSHUFB Y1, Y9, Y4   \
+	VPSHUFB Y1, Y10, Y5  \
+	VPAND Y2, Y4, Y4     \
+	VPAND Y2, Y5, Y5     \
+	VPCMPEQB Y12, Y4, Y4 \
+	VPCMPEQB Y12, Y5, Y5 \
+	VPMOVMSKB Y4, R8     \
+	VPMOVMSKB Y5, R9
+
+// func markPieces2(nibbles *[2][16]byte, block *[64]byte) (inner, alone, wide uint64)
+// A shuffle by the low half of a byte gives the high halves that are in a class with it.
+TEXT ·markPieces2(SB), NOSPLIT, $0-40
+	MOVQ nibbles+0(FP), AX
+	MOVQ block+8(FP), SI
+	VBROADCASTI128 (AX), Y9
+	VBROADCASTI128 16(AX), Y10
+	VBROADCASTI128 bitOfHigh<>(SB), Y11
+	VPXOR Y12, Y12, Y12
+	MOVQ $0x0F, CX
+	VMOVQ CX, X8
+	VPBROADCASTB X8, Y8
+	MARK((SI))
+	MOVQ CX, R10
+	MOVQ R8, R11
+	MOVQ R9, R12
+	MARK(32(SI))
+	SHLQ $32, CX
+	SHLQ $32, R8
+	SHLQ $32, R9
+	ORQ CX, R10
+	ORQ R8, R11
+	ORQ R9, R12
+	NOTQ R11
+	NOTQ R12
+	MOVQ R11, inner+16(FP)
+	MOVQ R12, alone+24(FP)
+	MOVQ R10, wide+32(FP)
+	VZEROUPPER
+	RET

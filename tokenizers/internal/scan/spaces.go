@@ -2,15 +2,17 @@ package scan
 
 import "math/bits"
 
-// Spaces cuts before a space that follows a character that may end a piece, and nowhere else. The classes of its table mean:
+// Spaces cuts before a space that follows a character that may end a piece, and before one that stands alone in front of such a cut. The classes of its
+// table mean:
 //
-//	Space   the character is a space
-//	Lower   it may end a piece
-//	Number  it may end a piece where Verify says so
-//	Upper   it asks that near it Verify is asked about each cut
+//	Space           the character is a space
+//	Lower           it may end a piece
+//	Lower | Number  it may end a piece, and is one by itself between a character that is Lower | Upper and a cut
+//	Number          it may end a piece where Verify says so
+//	Upper           it asks that near it Verify is asked about each cut before a space
 type Spaces struct {
 	Table *Table
-	// Verify tells whether text is cut at a place that the classes around it allow.
+	// Verify tells whether text is cut before the space at a place that the classes around it allow.
 	Verify func(text []byte, at int) bool
 }
 
@@ -22,15 +24,18 @@ func (c Spaces) Cut(s *State, dst []uint32) int { return s.cut(dst, c.starts) }
 
 // starts returns where pieces begin in the block.
 func (c Spaces) starts(s *State) uint64 {
-	m := &s.now
-	starts := m[spaceMask] & after(m[lowerMask]|m[numberMask], s.last.letter)
-	if m[upperMask]|s.next[upperMask]|s.last.other|m[numberMask]|s.last.number != 0 {
+	m, last := &s.now, &s.last
+	lower, upper, number := m[lowerMask], m[upperMask], m[numberMask]
+	starts := m[spaceMask] & after(lower|number, last.letter)
+	doubtful := upper&^lower | number&^lower
+	if doubtful|last.other|s.next[upperMask]&^s.next[lowerMask] != 0 {
 		for rest := starts; rest != 0; rest &= rest - 1 {
 			if i := bits.TrailingZeros64(rest); s.here()+i < len(s.text) && !c.Verify(s.text, s.here()+i) {
 				starts &^= 1 << i
 			}
 		}
 	}
-	s.last = kinds{letter: m[lowerMask] | m[numberMask], other: m[upperMask], number: m[numberMask]}
+	starts |= lower & number & after(lower&upper, last.prefix) & (starts >> 1) // the last byte of a block is left where it is
+	s.last = kinds{letter: lower | number, prefix: lower & upper, other: doubtful}
 	return starts
 }

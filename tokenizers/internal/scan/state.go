@@ -19,18 +19,25 @@ type State struct {
 	set       uint64 // words that begin in the next block, as is known already
 	clear     uint64 // and that don't
 	digits    int    // in the last word of the block before, where that is a number
+	begun     bool   // the first block was cut
+	word      int    // where the last word that is known begins
+	closed    int    // where the last contraction ended
+	mixed     Class  // Lower and Upper, where the last word has letters that are both, or Upper alone
 }
 
 // kinds has in bit 63 what the last byte of a block is.
 type kinds struct {
 	letter, number, space, blank, other uint64
-	white, newline, tail, prefix        uint64 // see Modern
+	white, newline, tail, prefix, lower uint64 // see Modern
 }
+
+// MinRoom is how many borders must fit what Cut fills: as many as there may be in a block, and some.
+const MinRoom = 72
 
 // Cutter finds the borders of words.
 type Cutter interface {
 	// Cut fills dst with the next places where a word ends, and returns how many; 0 at the end. The last is the length of the text. dst must
-	// have room for more than 65.
+	// have room for MinRoom.
 	Cut(s *State, dst []uint32) int
 	// Reset begins a text, of less than 4 GiB.
 	Reset(s *State, text []byte)
@@ -41,30 +48,50 @@ func (s *State) reset(t *Table, text []byte) {
 	s.load(&s.next)
 }
 
+// restart goes on as if the text began at a place, where a word does begin: what a pattern matches there does not depend on what is before.
+func (s *State) restart(at int) {
+	*s = State{tier: s.tier, table: s.table, text: s.text, at: at, word: at, closed: at}
+	if at < len(s.text) {
+		s.load(&s.next)
+	} else {
+		s.at += 64
+	}
+}
+
 // here is where the block that is cut begins.
 func (s *State) here() int { return s.at - 128 }
 
 // after shifts a mask to the bytes behind; last has what the block before gives.
 func after(mask, last uint64) uint64 { return mask<<1 | last>>63 }
 
+// more tells whether there is a block to cut, and room for its borders.
+func (s *State) more(room int) bool { return s.at-64 < len(s.text) && room >= MinRoom }
+
 // cut is Cut, given how to find where the words of one block begin.
 func (s *State) cut(dst []uint32, starts func(*State) uint64) int {
 	n := 0
-	for at := s.at - 64; at < len(s.text) && len(dst)-n > 64; at += 64 {
-		s.now = s.next
-		s.load(&s.next)
-		found := starts(s)
-		if at == 0 {
-			found &^= 1
-		}
-		if rest := len(s.text) - at; rest <= 64 {
-			n += flatten(s.tier, dst[n:], at, found&(1<<(rest-1)<<1-1))
-			dst[n] = uint32(len(s.text))
-			return n + 1
-		}
-		n += flatten(s.tier, dst[n:], at, found)
+	for s.more(len(dst) - n) {
+		n += s.block(dst[n:], starts)
 	}
 	return n
+}
+
+// block cuts the next block.
+func (s *State) block(dst []uint32, starts func(*State) uint64) int {
+	s.now = s.next
+	s.load(&s.next)
+	found := starts(s)
+	if !s.begun {
+		s.begun = true
+		found &^= 1
+	}
+	at := s.here()
+	if rest := len(s.text) - at; rest <= 64 {
+		n := flatten(s.tier, dst, at, found&(1<<(rest-1)<<1-1))
+		dst[n] = uint32(len(s.text))
+		return n + 1
+	}
+	return flatten(s.tier, dst, at, found)
 }
 
 // load finds the masks of the block at s.at and goes on. Behind the end of the text is white space.

@@ -6,13 +6,15 @@ import "unicode/utf8"
 type Class = uint8
 
 const (
-	Lower  Class = 1 << iota // a letter; for a pattern that tells case, one that may stand behind small letters
-	Upper                    // a letter that is not Lower
+	Lower  Class = 1 << iota // a letter that may stand behind small letters
+	Upper                    // a letter that may stand before others; some are Lower too
 	Number                   // \p{N}
 	Space                    // \s
 	blank                    // with Space, the space of ASCII; without, an apostrophe
 	breaks                   // with Space, CR or LF; without, a slash
 	inner                    // not the first byte of its character
+
+	Mark = Lower | Upper | Number // \p{M}, for Cased alone; to the others such a character has no class
 )
 
 // The masks, in order of the bits of Class.
@@ -39,7 +41,7 @@ type Table struct {
 	cells  []Class // pages of 256, equal ones stored once
 }
 
-// NewTable returns the table of a function that says of every code point which of Lower, Upper, Number and Space it is.
+// NewTable returns the table of a function that says of every code point what it is: Lower, Upper or both, Number, Space, Mark, or 0.
 func NewTable(class func(rune) Class) *Table {
 	t := &Table{}
 	seen := map[[256]Class]uint16{}
@@ -56,6 +58,30 @@ func NewTable(class func(rune) Class) *Table {
 		}
 		t.page[i] = n
 	}
+	t.setASCII(class)
+	return t
+}
+
+// NewSparseTable returns the table in which a few code points have classes of their own, and all others one that they share.
+func NewSparseTable(common Class, others map[rune]Class) *Table {
+	t := &Table{cells: make([]Class, 256)}
+	for i := range t.cells {
+		t.cells[i] = common
+	}
+	for r, class := range others {
+		page := &t.page[r>>8]
+		if *page == 0 {
+			*page = uint16(len(t.cells) >> 8)
+			t.cells = append(t.cells, t.cells[:256]...)
+		}
+		t.cells[int(*page)<<8|int(r&0xFF)] = class
+	}
+	t.setASCII(t.of)
+	return t
+}
+
+// setASCII fills in what is known of ASCII, when the classes of others are there.
+func (t *Table) setASCII(class func(rune) Class) {
 	for b := range t.ascii {
 		t.ascii[b] = class(rune(b))
 	}
@@ -66,7 +92,6 @@ func NewTable(class func(rune) Class) *Table {
 		t.ascii[b] |= breaks
 	}
 	t.spreadASCII()
-	return t
 }
 
 // at returns the class and the length of the character at the start of text.

@@ -46,6 +46,7 @@ type Cache struct {
 	middle     []middleLine // half as many
 	ids        []uint32     // of pieces with more ids than fit; copyIDs more can be read behind them
 	bytes      []byte       // of long pieces
+	refused    int          // pieces since one of these areas was full
 	lines      lines
 }
 
@@ -87,14 +88,14 @@ func New(maxBytes int) *Cache {
 	}
 	maxBytes = min(maxBytes, 1<<32) // places fit 32 bits
 	size := bits.Len(uint(maxBytes/2/lineBytes)) - 1
-	ids := make([]uint32, 1, maxBytes/8/4)
+	ids := make([]uint32, 1, maxBytes*3/16/4)
 	c := &Cache{
 		tier:       simd.Active(),
 		short:      make([]shortLine, 1<<size),
 		shortShift: 64 - size,
 		middle:     make([]middleLine, 1<<(size-1)),
 		ids:        ids[: 0 : cap(ids)-copyIDs],
-		bytes:      make([]byte, 0, maxBytes/8),
+		bytes:      make([]byte, 0, maxBytes/16),
 	}
 	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.short[0])), lineBytes*len(c.short)))
 	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&c.middle[0])), lineBytes*len(c.middle)))
@@ -288,6 +289,16 @@ func (c *Cache) Find(piece []byte) (ids []uint32, place Place, ok bool) {
 	return nil, p, false
 }
 
+// Holds tells whether the cache holds a piece.
+func (c *Cache) Holds(p Place, piece []byte) bool {
+	if p.high >= middleMark {
+		_, ok := c.findMore(&p, piece)
+		return ok
+	}
+	line := &c.short[p.line]
+	return line[0].low == p.low && line[0].high == p.high || line[1].low == p.low && line[1].high == p.high
+}
+
 // findMore returns the ids of a piece that is not short.
 func (c *Cache) findMore(p *Place, piece []byte) ([]uint32, bool) {
 	if p.high < longMark {
@@ -331,7 +342,10 @@ func (c *Cache) Put(p Place, piece []byte, ids []uint32) {
 		if len(ids) > cap(c.ids) {
 			return
 		}
-		if cap(c.ids)-len(c.ids) < len(ids) || cap(c.bytes)-len(c.bytes) < len(piece) {
+		if cap(c.ids)-len(c.ids) < len(ids) || long && cap(c.bytes)-len(c.bytes) < len(piece) {
+			if c.refused++; c.refused < len(c.short) { // what came early comes often: it may stay for a while
+				return
+			}
 			c.forget()
 		}
 		at, bytesAt = uint32(len(c.ids)), uint32(len(c.bytes))
@@ -368,5 +382,5 @@ func (c *Cache) putMiddle(p Place, piece []byte, ids []uint32, count uint32) {
 func (c *Cache) forget() {
 	clear(c.short)
 	clear(c.middle)
-	c.ids, c.bytes = c.ids[:0], c.bytes[:0]
+	c.ids, c.bytes, c.refused = c.ids[:0], c.bytes[:0], 0
 }

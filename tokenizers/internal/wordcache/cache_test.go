@@ -60,6 +60,9 @@ func check(t *testing.T, c *Cache, text, lengths []byte, keep uint32) {
 			for _, id := range wanted(piece) {
 				want = append(want, id&keep)
 			}
+			if c.Holds(places[i], piece) != (func() bool { _, _, ok := c.Find(piece); return ok })() {
+				t.Fatalf("Holds(%q) differs from Find", piece)
+			}
 			if ids, place, ok := c.Find(piece); ok && !slices.Equal(ids, wanted(piece)) || place != places[i] {
 				t.Fatalf("Find(%q) = %x %v %t, want %x %v", piece, ids, place, ok, wanted(piece), places[i])
 			}

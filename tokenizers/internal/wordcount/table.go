@@ -65,11 +65,15 @@ func mix(a, b uint64) uint64 {
 	return high ^ low
 }
 
-// keyOf returns the key and the hash of the first n bytes of text, which may be read further.
-func keyOf(text []byte, n int) (low, high, hash uint64) {
+// key is what a word is found by.
+type key struct{ low, high, hash uint64 }
+
+// keyOf returns the key of the first n bytes of text, which may be read further.
+func keyOf(text []byte, n int) key {
 	if n > shortBytes {
 		return longKey(text[:n])
 	}
+	var low, high uint64
 	if len(text) >= 16 {
 		m := &keyMasks[n]
 		low = binary.LittleEndian.Uint64(text) & m[0]
@@ -80,10 +84,10 @@ func keyOf(text []byte, n int) (low, high, hash uint64) {
 		low, high = binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])
 	}
 	high |= uint64(n) << 56
-	return low, high, mix(low^seed1, high^seed2)
+	return key{low, high, mix(low^seed1, high^seed2)}
 }
 
-func longKey(word []byte) (low, high, hash uint64) {
+func longKey(word []byte) key {
 	h := uint64(len(word)) * seed1
 	rest := word
 	for ; len(rest) >= 8; rest = rest[8:] {
@@ -94,14 +98,14 @@ func longKey(word []byte) (low, high, hash uint64) {
 		copy(b[:], rest)
 		h = mix(h^binary.LittleEndian.Uint64(b[:]), seed2)
 	}
-	return h, longTag | uint64(len(word)), mix(h, seed1)
+	return key{h, longTag | uint64(len(word)), mix(h, seed1)}
 }
 
 // find returns the slot of a key: that of the word, or an empty one.
-func (t *table) find(low, high, hash uint64, word []byte) *slot {
-	for at := hash >> t.shift; ; at++ {
+func (t *table) find(k key, word []byte) *slot {
+	for at := k.hash >> t.shift; ; at++ {
 		s := &t.slots[at&uint64(len(t.slots)-1)]
-		if s.high == 0 || s.low == low && s.high == high && (high < longTag || bytes.Equal(t.bytesOf(s), word)) {
+		if s.high == 0 || s.low == k.low && s.high == k.high && (k.high < longTag || bytes.Equal(t.bytesOf(s), word)) {
 			return s
 		}
 	}
@@ -111,9 +115,9 @@ func (t *table) find(low, high, hash uint64, word []byte) *slot {
 func (t *table) bytesOf(s *slot) []byte { return t.long[s.at : s.at+int64(s.high&^longTag)] }
 
 // insert fills an empty slot. It may move all slots.
-func (t *table) insert(s *slot, low, high uint64, word []byte, count int64) {
-	*s = slot{low: low, high: high, count: count}
-	if high >= longTag {
+func (t *table) insert(s *slot, k key, word []byte, count int64) {
+	*s = slot{low: k.low, high: k.high, count: count}
+	if k.high >= longTag {
 		s.at = int64(len(t.long))
 		t.long = append(t.long, word...)
 	}

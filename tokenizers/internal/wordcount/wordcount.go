@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"unicode/utf8"
 )
 
 // Store keeps runs of words that memory has no room for. Its temporary folder is made when the first run is written.
@@ -60,6 +61,7 @@ type Counter struct {
 	maxBytes int64 // 0: no bound
 	store    *Store
 	runs     []string // paths
+	touched  int64    // keeps the loads of AddWords from being left out
 }
 
 const (
@@ -76,21 +78,78 @@ func NewCounter(maxBytes int64, store *Store) *Counter {
 	return &Counter{table: newTable(), maxBytes: maxBytes, store: store}
 }
 
+// MaxWordBytes is the longest word that is counted whole; a longer one is counted in parts of about this length, between characters.
+const MaxWordBytes = 1 << 20
+
 // Add counts the word that is the first n bytes of text, n > 0, some times more. The bytes behind it are only looked at.
 func (c *Counter) Add(text []byte, n int, count int64) error {
-	low, high, hash := keyOf(text, n)
-	s := c.table.find(low, high, hash, text[:n])
+	for n > MaxWordBytes {
+		part := MaxWordBytes
+		for part > MaxWordBytes-utf8.UTFMax && !utf8.RuneStart(text[part]) {
+			part--
+		}
+		if err := c.add(keyOf(text, part), text[:part], count); err != nil {
+			return err
+		}
+		text, n = text[part:], n-part
+	}
+	return c.add(keyOf(text, n), text[:n], count)
+}
+
+// together is how many words are looked up at once, so that the processor waits for their places in memory together.
+const together = 32
+
+// AddWords counts the words of a text that end at ends, once each. The first begins at start, each of the others where the one before it ends.
+func (c *Counter) AddWords(text []byte, start uint32, ends []uint32) error {
+	var keys [together]key
+	touched := int64(0)
+	for len(ends) > 0 {
+		batch := ends[:min(len(ends), together)]
+		from := start
+		for i, end := range batch {
+			k := &keys[i]
+			if n := int(end - from); n <= shortBytes {
+				*k = keyOf(text[from:], n)
+				touched += c.table.slots[k.hash>>c.table.shift].count
+			} else {
+				k.high = 0
+			}
+			from = end
+		}
+		for i, end := range batch {
+			var err error
+			if k := keys[i]; k.high == 0 {
+				err = c.Add(text[start:], int(end-start), 1)
+			} else if s := c.table.find(k, nil); s.high != 0 {
+				s.count++
+			} else {
+				err = c.add(k, text[start:end], 1)
+			}
+			if err != nil {
+				return err
+			}
+			start = end
+		}
+		ends = ends[len(batch):]
+	}
+	c.touched = touched
+	return nil
+}
+
+// add counts a word by its key.
+func (c *Counter) add(k key, word []byte, count int64) error {
+	s := c.table.find(k, word)
 	if s.high != 0 {
 		s.count += count
 		return nil
 	}
-	if c.maxBytes > 0 && c.table.used > 0 && c.table.memoryWith(n) > c.maxBytes {
+	if c.maxBytes > 0 && c.table.used > 0 && c.table.memoryWith(len(word)) > c.maxBytes {
 		if err := c.spill(); err != nil {
 			return err
 		}
-		s = c.table.find(low, high, hash, text[:n])
+		s = c.table.find(k, word)
 	}
-	c.table.insert(s, low, high, text[:n], count)
+	c.table.insert(s, k, word, count)
 	return nil
 }
 

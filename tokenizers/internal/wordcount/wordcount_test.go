@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // words returns n words, many of them alike, some long, some that share their first bytes.
@@ -74,6 +75,7 @@ func counted(t testing.TB, all [][]byte, counters int, maxBytes int64) (map[stri
 
 func check(t testing.TB, all [][]byte) {
 	t.Helper()
+	checkTogether(t, all)
 	want := map[string]int64{}
 	for i, word := range all {
 		want[string(word)] += int64(1 + i%3)
@@ -91,10 +93,77 @@ func check(t testing.TB, all [][]byte) {
 	}
 }
 
+// checkTogether holds AddWords equal to Add.
+func checkTogether(t testing.TB, all [][]byte) {
+	t.Helper()
+	text := bytes.Join(all, nil)
+	var ends []uint32
+	end := uint32(0)
+	want := map[string]int64{}
+	for _, word := range all {
+		end += uint32(len(word))
+		ends = append(ends, end)
+		want[string(word)]++
+	}
+	for _, maxBytes := range []int64{0, 1} {
+		store := NewStore(t.TempDir())
+		c := NewCounter(maxBytes, store)
+		half := len(ends) / 2
+		if err := c.AddWords(text, 0, ends[:half]); err != nil {
+			t.Fatal(err)
+		}
+		start := uint32(0)
+		if half > 0 {
+			start = ends[half-1]
+		}
+		if err := c.AddWords(text, start, ends[half:]); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Merge(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int64{}
+		if err := s.Each(func(word []byte, count int64) error { got[string(word)] = count; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%d bytes: words counted together differ", maxBytes)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLongWordsArePartedBetweenCharacters(t *testing.T) {
+	word := []byte("a" + strings.Repeat("中", MaxWordBytes))
+	c := NewCounter(0, nil)
+	if err := c.AddWords(word, 0, []uint32{uint32(len(word))}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Merge(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	if err := s.Each(func(part []byte, count int64) error {
+		if total += int(count) * len(part); len(part) > MaxWordBytes || !utf8.Valid(part) {
+			t.Errorf("a part of %d bytes, or one that is cut in a character", len(part))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if total != len(word) {
+		t.Errorf("parts have %d bytes, want %d", total, len(word))
+	}
+}
+
 func TestCount(t *testing.T) {
 	check(t, nil)
 	check(t, [][]byte{[]byte("a")})
-	check(t, words(1, 60000))
+	check(t, words(1, 25000))
 }
 
 // More runs than are merged at once are merged in several steps.
