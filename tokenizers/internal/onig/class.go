@@ -82,7 +82,7 @@ func (p *parser) escaped() (set charSet, char rune, err error) {
 // property reads {name} or {^name}.
 func (p *parser) property(negate bool) (charSet, error) {
 	name, _, ok := strings.Cut(p.s[p.pos:], "}")
-	if !ok || name[0] != '{' {
+	if !ok || !strings.HasPrefix(name, "{") {
 		return charSet{}, errors.New("expected {name} after \\p")
 	}
 	p.pos += len(name) + 1
