@@ -24,6 +24,9 @@
 // depend on their neighbours, and looks these up in a cache of words. Tests hold the plans equal to the parts.
 // Likewise the patterns that most tokenizers split with have cutters of their own, which tests hold equal to the engine for patterns.
 //
+// Where words begin is found for 64 bytes at a time (internal/scan), and their ids are looked up in batches (internal/wordcache), with AVX-512 or AVX2
+// where the processor has them. SHARDMILL_SIMD=portable or avx2 in the environment asks for less; the ids are the same.
+//
 // # What is exact
 //
 // Ids, tokens, offsets, word ids, type ids and decoded text equal those of Hugging Face tokenizers; conformance/tokenizers compares them, and
