@@ -30,6 +30,9 @@
 // Decoding looks the texts of tokens up in a [decodeTable] where each depends on its token alone, or on the run of byte tokens it stands in; other
 // decoders see the tokens one after another.
 //
+// Where words begin is found for 64 bytes at a time (internal/scan), and their ids are looked up in batches (internal/wordcache), with AVX-512 or AVX2
+// where the processor has them. SHARDMILL_SIMD=portable or avx2 in the environment asks for less; the ids are the same.
+//
 // # What is exact
 //
 // Ids, tokens, offsets, word ids, type ids and decoded text equal those of Hugging Face tokenizers; conformance/tokenizers compares them, and

@@ -42,7 +42,7 @@ func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 
 // AppendIDs appends the ids of a document to dst: no tokens of the post-processor, and text that looks like a special token is ordinary text: only Unigram
 // may still find it, as the reference does with encode_special_tokens, where it is one of the model's pieces, such as </s>. Added tokens that are not special are found. These are the ids of Encode
-// with SpecialIsText alone. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
+// with SpecialIsText alone. What dst has between its length and capacity is written over. Once dst and the encoder's buffers have grown to the size of the texts, nothing is allocated; but buffers of
 // more than a megabyte, which only words of that order need, are not kept; and a tokenizer with parts for which there is no plan takes the long way. More than a gigabyte between added tokens is encoded in parts of at most that size, cut at
 // spaces where the plan can tell that this changes nothing.
 func (e *Encoder) AppendIDs(dst []uint32, text []byte) []uint32 {
