@@ -35,7 +35,7 @@ type Encoder struct {
 }
 
 // NewEncoder returns an encoder whose cache takes up to cacheBytes bytes of memory, all of it at once; less than 4 KiB means no cache. 8 MiB hold
-// the words of most languages.
+// the common words of a language; 32 MiB make texts in many languages, or with many names, up to twice as fast.
 func (t *Tokenizer) NewEncoder(cacheBytes int) *Encoder {
 	return &Encoder{tokenizer: t, cache: wordcache.New(cacheBytes)}
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/shardmill/shardmill/tokenizers"
 )
 
-const cacheBytes = 8 << 20 // of each encoder: what its documentation advises
+const cacheBytes = 32 << 20 // of each encoder: what its documentation advises for speed; the caches of others have no bound
 
 // request is one thing to do. Op is load, encode, offsets, encodings, decode, digest, train or memory.
 type request struct {
