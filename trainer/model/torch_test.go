@@ -258,10 +258,8 @@ func recordedSequence(c Config, s, n int) sequence {
 
 func withoutDropout(c Config) {
 	switch c := c.(type) {
-	case *BERTConfig:
-		c.HiddenDropout, c.AttentionDropout = 0, 0
-	case *BERTClassifierConfig:
-		withoutDropout(&c.BERTConfig)
+	case *EncoderConfig:
+		c.HiddenDropout, c.AttentionDropout, c.AnswerDropout, c.Dropout = 0, 0, 0, nil
 	case *GPT2Config:
 		c.ResidualDropout, c.EmbeddingDropout, c.AttentionDropout = 0, 0, 0
 	case *LlamaConfig:
