@@ -28,6 +28,8 @@ type Batch struct {
 	Labels    []int32   // the target of each of those rows, where the graph ends in a cross-entropy; of each column of each group, with GroupCrossEntropy
 	Groups    []int32   // 0, …, len(Rows), ascending: the borders of groups of rows among which GroupCrossEntropy chooses
 	Values    []float32 // the numbers that SquaredError compares with
+	Teacher   []float32 // logits of a teacher for each row, as many as the student has, for Objective.Distill
+	Hidden    []float32 // hidden states of a teacher for each token, as wide as the student's, for HiddenCosine
 	Seed      uint64    // with Step, decides the dropout masks
 	Step      int64
 	Scale     float32 // multiplies every gradient
