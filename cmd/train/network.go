@@ -25,13 +25,14 @@ const (
 )
 
 func objectiveOf(c model.Config) objective {
-	switch c.Limits().Head {
-	case model.SequenceClassification:
+	_, follows := c.(model.Causal)
+	switch h := c.Limits().Head; {
+	case h == model.SequenceClassification:
 		return classification
-	case model.LanguageModel:
-		if _, ok := c.(model.Causal); ok {
-			return causal
-		}
+	case h != model.LanguageModel:
+		return objective(h.String())
+	case follows:
+		return causal
 	}
 	return masked
 }
