@@ -163,3 +163,29 @@ func TestNotFinite(t *testing.T) {
 	fail("the first to give")
 	fail("with bert.encoder.layer.0.attention.output.dense.")
 }
+
+// TestDistillationOfPyTorch compares loss and gradients of a student with what PyTorch computed in float64.
+func TestDistillationOfPyTorch(t *testing.T) {
+	r := readRecording(t, "student")
+	student := r.network(t, 2)
+	withoutDropout(student.Config())
+	r.Config = r.Teacher
+	d, err := NewDistiller(student, r.network(t, 2), r.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := minibatch(LanguageModel, r.Sequences...)
+	sum, _, err := d.Loss(t.Context(), b, trainer.StepOptions{Train: true, Scale: 1})
+	if err != nil || math.Abs(sum-r.Loss) > 1e-6*r.Loss {
+		t.Errorf("loss %.9g, want %.9g, error %v", sum, r.Loss, err)
+	}
+	var got, want []float32
+	for _, p := range d.Params().List {
+		got, want = append(got, p.Grad...), append(want, r.gradients[p.Name]...)
+	}
+	if e := relative(got, want); e > 2e-6 {
+		t.Errorf("the gradients differ by %.2g", e)
+	} else {
+		t.Logf("relative error of the gradient %.2g", e)
+	}
+}
