@@ -25,11 +25,14 @@ const (
 )
 
 func objectiveOf(c model.Config) objective {
-	switch c.(type) {
-	case model.Causal:
-		return causal
-	case *model.BERTClassifierConfig:
+	_, follows := c.(model.Causal)
+	switch h := c.Limits().Head; {
+	case h == model.SequenceClassification:
 		return classification
+	case h != model.LanguageModel:
+		return objective(h.String())
+	case follows:
+		return causal
 	}
 	return masked
 }

@@ -2,7 +2,7 @@
 // causal language modelling, as Hugging Face transformers defines BertForMaskedLM, BertForSequenceClassification, GPT2LMHeadModel and
 // LlamaForCausalLM. Parameters have the names, shapes and layouts of their checkpoints.
 //
-// [ReadConfig] reads a config.json, or a program fills a [BERTConfig], [BERTClassifierConfig], [GPT2Config] or [LlamaConfig]; [New] makes the
+// [ReadConfig] reads a config.json, or a program fills a [EncoderConfig], [GPT2Config] or [LlamaConfig]; [New] makes the
 // [Network], whose weights are zero until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without
 // padding:
 //
@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/shardmill/shardmill/schemas"
 	"github.com/shardmill/shardmill/trainer"
@@ -27,7 +28,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
-// Config is the configuration of one of the architectures: [BERTConfig], [BERTClassifierConfig], [GPT2Config] or [LlamaConfig].
+// Config is the configuration of one of the architectures: [EncoderConfig], [GPT2Config] or [LlamaConfig].
 type Config interface {
 	// Validate returns an error that names a field whose value this package can't run, if there is one.
 	Validate() error
@@ -38,9 +39,10 @@ type Config interface {
 	// Limits says which inputs the model takes.
 	Limits() Limits
 
-	// build adds the network to g, up to the hidden state from which the vocabulary, or the class, at Batch.Rows is predicted.
-	build(g *fused.Graph, s *params.Set) *fused.Tensor
-	// decoder is the table that predicts, a row for each entry of the vocabulary or each class, and the bias of each, or nil.
+	// encode adds the network to g, up to the last hidden state of each token, and head the rest, up to what the last layer predicts from at Batch.Rows.
+	encode(g *fused.Graph, s *params.Set) *fused.Tensor
+	head(g *fused.Graph, s *params.Set, x *fused.Tensor) *fused.Tensor
+	// decoder is the table of the last layer, a row for each entry of the vocabulary or each class, and the bias of each; nil where there is none.
 	decoder(s *params.Set) (table, bias *params.Param)
 	// initial says how a parameter starts.
 	initial(p *params.Param) initial
@@ -51,7 +53,8 @@ type Limits struct {
 	Vocabulary int // ids and labels lie below
 	Positions  int // tokens of a sequence, at most
 	Segments   int // segments lie below
-	Classes    int // targets of sequences lie below; 0 for a model of tokens
+	Classes    int // classes of sequences or tokens lie below; 0 for a model whose classes have no names
+	Head       Head
 }
 
 // Network is a model with its weights. It satisfies trainer.Model. It is not safe for concurrent use.
@@ -63,6 +66,8 @@ type Network struct {
 	batch    fused.Batch
 	decoded  schemas.Minibatch // of Decode
 	programs [modes]*program
+	refined  LossOptions
+	distill  *DistillOptions // of a student
 }
 
 var _ trainer.Decoder = (*Network)(nil)
@@ -75,6 +80,7 @@ const (
 	evaluation
 	prediction
 	decoding
+	teaching
 	modes
 )
 
@@ -82,7 +88,9 @@ const (
 type program struct {
 	graph  *fused.Graph
 	loss   *fused.Loss
+	cosine *fused.Loss // besides, of a student in training
 	logits *fused.Tensor
+	hidden *fused.Tensor // of every token, of a teacher
 }
 
 // New makes the network that c describes, with all weights 0. It works on the workers of pool, which the caller closes after the network.
@@ -121,23 +129,21 @@ func (n *Network) Close() error {
 	return errors.Join(errs...)
 }
 
-// Loss runs b and returns the sum of the cross-entropies, in nats, at the positions whose label is not schemas.IgnoreLabel, and their number; a
-// classifier has one target for each sequence in their place. With
-// o.Train dropout is on and the gradient of o.Scale times the sum is added to Params().Grads; o.Scale must then not be 0. A batch without
+// Loss runs b and returns the sum of the losses, and the number of its terms: cross-entropies in nats at the positions whose label is not schemas.IgnoreLabel, or what
+// the head has in their place. With o.Train dropout is on and the gradient of o.Scale times the sum is added to Params().Grads; o.Scale must then not be 0. A batch without
 // labels has the loss 0 and no gradient. An input that the model does not take is an error that names it.
 func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.StepOptions) (sum float64, labels int, err error) {
 	if err := n.limits.check(b); err != nil {
 		return 0, 0, err
 	}
-	n.load(b)
-	if n.limits.Classes > 0 {
-		err = n.loadTargets(b)
-	} else {
-		err = n.loadLabels(b)
+	if err := n.loadTargets(b); err != nil {
+		return 0, 0, fmt.Errorf("minibatch %d: %w", b.Step, err)
 	}
-	if err != nil {
-		return 0, 0, err
-	}
+	return n.lose(ctx, b.Step, o)
+}
+
+// lose is the loss of the batch that was loaded, for minibatch number step.
+func (n *Network) lose(ctx context.Context, step int64, o trainer.StepOptions) (sum float64, labels int, err error) {
 	if len(n.batch.Rows) == 0 {
 		return 0, 0, nil
 	}
@@ -151,97 +157,22 @@ func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.Step
 		return 0, 0, err
 	}
 	if err := p.graph.Run(ctx, &n.batch); err != nil {
-		return 0, 0, fmt.Errorf("minibatch %d: %w", b.Step, err)
+		return 0, 0, fmt.Errorf("minibatch %d: %w", step, err)
 	}
-	return p.loss.Sum(), p.loss.Labels(), nil
-}
-
-// Logits runs b without dropout and returns one number for each entry of the vocabulary, for each of rows, which index b.IDs. The result
-// is valid until the next call. Labels may be nil.
-func (n *Network) Logits(ctx context.Context, b *schemas.Minibatch, rows []int32) ([]float32, error) {
-	if n.limits.Classes > 0 {
-		return nil, errors.New("logits: the model classifies sequences: it has none for tokens")
+	if sum = p.loss.Sum(); p.cosine != nil {
+		sum += float64(float64(n.distill.Hidden) * p.cosine.Sum())
 	}
-	if err := n.limits.check(b); err != nil {
-		return nil, err
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return 0, 0, fmt.Errorf("minibatch %d: the loss is %v: %w", step, sum, p.graph.Explain(ctx, &n.batch))
 	}
-	for i, row := range rows {
-		if row < 0 || int(row) >= len(b.IDs) {
-			return nil, fmt.Errorf("logits: row %d is token %d, outside the %d tokens of the minibatch", i, row, len(b.IDs))
-		}
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	n.load(b)
-	n.batch.Rows = append(n.batch.Rows, rows...)
-	return n.predict(ctx)
-}
-
-// Classify runs b without dropout and returns one number for each class, for each sequence of b: the logits of BertForSequenceClassification.
-// The result is valid until the next call. Targets may be nil.
-func (n *Network) Classify(ctx context.Context, b *schemas.Minibatch) ([]float32, error) {
-	if n.limits.Classes == 0 {
-		return nil, errors.New("classify: the model predicts tokens: it has no classes")
-	}
-	if err := n.limits.check(b); err != nil {
-		return nil, err
-	}
-	n.load(b)
-	n.batch.Rows = append(n.batch.Rows, b.CuSeqlens[:len(b.CuSeqlens)-1]...)
-	return n.predict(ctx)
-}
-
-// predict runs the loaded rows.
-func (n *Network) predict(ctx context.Context) ([]float32, error) {
-	p, err := n.program(prediction)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.graph.Run(ctx, &n.batch); err != nil {
-		return nil, fmt.Errorf("logits: %w", err)
-	}
-	return p.logits.Floats(), nil
-}
-
-// loadLabels takes the labelled tokens of b as rows.
-func (n *Network) loadLabels(b *schemas.Minibatch) error {
-	if len(b.Labels) != len(b.IDs) {
-		return fmt.Errorf("minibatch %d has %d labels for %d tokens", b.Step, len(b.Labels), len(b.IDs))
-	}
-	for i, label := range b.Labels {
-		if label == schemas.IgnoreLabel {
-			continue
-		}
-		if label < 0 || int(label) >= n.limits.Vocabulary {
-			return fmt.Errorf("minibatch %d: token %d has the label %d, outside the vocabulary of %d entries", b.Step, i, label, n.limits.Vocabulary)
-		}
-		n.batch.Rows, n.batch.Labels = append(n.batch.Rows, int32(i)), append(n.batch.Labels, label)
-	}
-	return nil
-}
-
-// loadTargets takes the first tokens of the sequences of b that have a target as rows: the place of [CLS].
-func (n *Network) loadTargets(b *schemas.Minibatch) error {
-	if sequences := len(b.CuSeqlens) - 1; len(b.Targets) != sequences {
-		return fmt.Errorf("minibatch %d has %d targets for %d sequences", b.Step, len(b.Targets), sequences)
-	}
-	for i, target := range b.Targets {
-		if target == schemas.IgnoreLabel {
-			continue
-		}
-		if target < 0 || int(target) >= n.limits.Classes {
-			return fmt.Errorf("minibatch %d: sequence %d has the target %d, outside the %d classes of the model", b.Step, i, target, n.limits.Classes)
-		}
-		n.batch.Rows, n.batch.Labels = append(n.batch.Rows, b.CuSeqlens[i]), append(n.batch.Labels, target)
-	}
-	return nil
+	return sum, p.loss.Labels(), nil
 }
 
 // load makes n.batch a view of b, with no rows yet.
 func (n *Network) load(b *schemas.Minibatch) {
 	n.batch.IDs, n.batch.Positions, n.batch.Segments, n.batch.CuSeqlens = b.IDs, b.Positions, b.Segments, b.CuSeqlens
 	n.batch.Rows, n.batch.Labels = n.batch.Rows[:0], n.batch.Labels[:0]
+	n.batch.Groups, n.batch.Values = append(n.batch.Groups[:0], 0), n.batch.Values[:0]
 }
 
 // program returns the graph of a mode, building it the first time.
@@ -253,24 +184,53 @@ func (n *Network) program(m mode) (*program, error) {
 	if p.graph = fused.NewGraph(n.pool, m == training); m == decoding {
 		p.graph = fused.NewDecodingGraph(n.pool)
 	}
-	hidden := n.config.build(p.graph, n.set)
-	table, bias := n.config.decoder(n.set)
-	if m == prediction || m == decoding {
-		p.logits = p.graph.Logits(hidden, table, bias)
-	} else {
-		p.loss = p.graph.CrossEntropy(hidden, table, bias)
-	}
-	var err error
-	if m == training {
-		err = p.graph.Differentiate(p.loss)
-	} else {
-		err = p.graph.Compile()
-	}
-	if err != nil {
+	if err := n.build(p, m); err != nil {
 		return nil, fmt.Errorf("build model: %w", err)
 	}
 	n.programs[m] = p
 	return p, nil
+}
+
+// build adds the network to the graph of p, and closes it.
+func (n *Network) build(p *program, m mode) error {
+	x := n.config.encode(p.graph, n.set)
+	learns := m == training && n.distill != nil
+	if m == teaching || learns {
+		p.hidden = x.Share()
+	}
+	x = n.config.head(p.graph, n.set, x)
+	table, bias := n.config.decoder(n.set)
+	switch {
+	case m != training && m != evaluation:
+		if p.logits = x; table != nil {
+			p.logits = p.graph.Logits(x, table, bias)
+		}
+		return p.graph.Compile()
+	case m == evaluation:
+		p.loss = n.loss(p.graph, x, table, bias, fused.Objective{})
+		return p.graph.Compile()
+	}
+	o := fused.Objective{Smoothing: n.refined.LabelSmoothing, Weights: n.refined.ClassWeights}
+	if !learns {
+		p.loss = n.loss(p.graph, x, table, bias, o)
+		return p.graph.Differentiate(p.loss)
+	}
+	o.Distill = &fused.Distillation{Hard: n.distill.Labels, Soft: n.distill.Soft, Temperature: n.distill.Temperature}
+	p.loss, p.cosine = n.loss(p.graph, x, table, bias, o), p.graph.HiddenCosine(p.hidden)
+	return p.graph.Differentiate(p.graph.Sum([]*fused.Loss{p.loss, p.cosine}, []float32{1, n.distill.Hidden}))
+}
+
+// loss ends a graph in the loss of the head. Only a cross-entropy can be refined.
+func (n *Network) loss(g *fused.Graph, x *fused.Tensor, table, bias *params.Param, o fused.Objective) *fused.Loss {
+	switch n.limits.Head {
+	case QuestionAnswering, MultipleChoice:
+		return g.GroupCrossEntropy(g.Logits(x, table, bias))
+	case Regression:
+		return g.SquaredError(g.Logits(x, table, bias))
+	case SentenceEmbedding:
+		return g.PairCosine(x)
+	}
+	return g.RefinedCrossEntropy(x, table, bias, o)
 }
 
 // check returns an error that names the first thing in b that the model does not take.
