@@ -28,7 +28,7 @@ func NewPool(threads int) *Pool {
 	return &Pool{threads: threads, err: tierErr, workers: make([]Scratch, threads)}
 }
 
-// SetPrecision chooses the precision of the operands of [Gemm]. It is F32 at first.
+// SetPrecision chooses the precision of the operands of [Gemm]. It is F32 at first, and must not change under graphs built on the pool.
 func (p *Pool) SetPrecision(v Precision) { p.precision = v }
 
 // Precision is what SetPrecision chose.
