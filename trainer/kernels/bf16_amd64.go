@@ -7,9 +7,14 @@ func bf16Tiers() []*tier {
 	if !cpu.X86.HasAVX512BF16 {
 		return nil
 	}
-	t := avx512
-	t.name, t.bf16 = "avx512bf16", matmulAVX512BF16
-	return []*tier{&t}
+	pairs := avx512
+	pairs.name, pairs.bf16 = "avx512bf16", matmulAVX512BF16
+	if !cpu.X86.HasAMXTile || !cpu.X86.HasAMXBF16 || !allowTiles() {
+		return []*tier{&pairs}
+	}
+	tiles := avx512
+	tiles.name, tiles.bf16 = "amx", matmulAMX
+	return []*tier{&tiles, &pairs}
 }
 
 var matmulAVX512BF16 = matmul{

@@ -82,7 +82,10 @@ func TestPackedBF16(t *testing.T) {
 					}
 					c := zero[:m*cols]
 					// op(A) is m × 1 and op(B) 1 × cols, stored either way: the row or column of one element is the same memory.
-					lda, ldb := at(trans, m, 1), at(trans, 1, cols)
+					lda, ldb := 1, cols
+					if trans {
+						lda, ldb = m, 1
+					}
 					if err := GemmSerial(trans, trans, m, cols, 1, a, lda, b, ldb, 0, c, cols, &Scratch{Precision: BF16}); err != nil {
 						t.Fatal(err)
 					}
