@@ -62,9 +62,10 @@ func config(t *testing.T, causal bool) model.Config {
 }
 
 // train runs a fresh model, with the dropout of 0.1 that is the default of its configuration.
-func train(ctx context.Context, t *testing.T, causal bool, threads int, o trainer.Options) error {
+func train(ctx context.Context, t *testing.T, causal bool, precision kernels.Precision, threads int, o trainer.Options) error {
 	t.Helper()
 	pool := kernels.NewPool(threads)
+	pool.SetPrecision(precision)
 	defer pool.Close()
 	m, err := model.New(config(t, causal), pool)
 	if err != nil {
@@ -84,13 +85,14 @@ func settings(dir string) trainer.Options {
 	}
 }
 
-// TestRealModelsResumeExactly trains each architecture undisturbed on one thread, and again on two threads with two interruptions and
+// TestRealModelsResumeExactly trains each architecture, in each precision, undisturbed on one thread, and again on two threads with two interruptions and
 // a checkpoint lost. All files must be the same.
 func TestRealModelsResumeExactly(t *testing.T) {
-	for _, causal := range []bool{false, true} {
-		t.Run(fmt.Sprintf("causal=%v", causal), func(t *testing.T) {
+	for kind := range 4 {
+		causal, precision := kind%2 == 1, kernels.Precision(kind/2)
+		t.Run(fmt.Sprintf("causal=%v,precision=%v", causal, precision), func(t *testing.T) {
 			whole, parts := t.TempDir(), t.TempDir()
-			if err := train(t.Context(), t, causal, 1, settings(whole)); err != nil {
+			if err := train(t.Context(), t, causal, precision, 1, settings(whole)); err != nil {
 				t.Fatal(err)
 			}
 			for _, stopAt := range []int64{11, 17} {
@@ -103,7 +105,7 @@ func TestRealModelsResumeExactly(t *testing.T) {
 					}
 				}
 				var interrupted *trainer.Interrupted
-				if err := train(ctx, t, causal, 2, o); !errors.As(err, &interrupted) || interrupted.Step != stopAt {
+				if err := train(ctx, t, causal, precision, 2, o); !errors.As(err, &interrupted) || interrupted.Step != stopAt {
 					t.Fatalf("error %v, want an interruption after step %d", err, stopAt)
 				}
 			}
@@ -112,7 +114,7 @@ func TestRealModelsResumeExactly(t *testing.T) {
 			}
 			o := settings(parts)
 			o.Resume = true
-			if err := train(t.Context(), t, causal, 2, o); err != nil {
+			if err := train(t.Context(), t, causal, precision, 2, o); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range []string{trainer.MetricsFile, checkpoint.WeightsFile, "checkpoints/step-00000020/" + checkpoint.StateFile} {

@@ -41,6 +41,7 @@ type finetune struct {
 	sequences   int
 	warmup      float64
 	threads     int
+	precision   precision
 	progress    string
 	options     trainer.Options
 
@@ -108,6 +109,7 @@ func (t *finetune) flags(cmd *cobra.Command) {
 
 	f.Uint64Var(&t.options.Seed, "seed", 0, "seed of the new head, the choice and order of examples, and dropout")
 	f.IntVar(&t.threads, "threads", 0, "threads; 0 means all processors")
+	t.precision.flag(f)
 	f.StringVar(&t.progress, "progress", progressAuto, progressUsage)
 }
 
@@ -171,6 +173,7 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	}
 	pool := kernels.NewPool(threadCount(t.threads))
 	defer pool.Close()
+	pool.SetPrecision(t.precision.Precision)
 	network, err := t.network(config, pool, show)
 	if err != nil {
 		return err
@@ -311,7 +314,7 @@ func (t *finetune) complete(c *model.EncoderConfig, train *tasks.Batches) error 
 	if err := json.Compact(&compact, content); err != nil {
 		return err
 	}
-	o.Settings = map[string]string{"model": compact.String(), "from scratch": strconv.FormatBool(t.fromScratch)}
+	o.Settings = map[string]string{"model": compact.String(), "from scratch": strconv.FormatBool(t.fromScratch), "precision": t.precision.String()}
 	o.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: t.tokenizer.Raw(), checkpoint.TokenizerConfigFile: tokenizer}
 	if err := o.Validate(); err != nil {
 		return usageError{err}

@@ -35,6 +35,7 @@ type pretrain struct {
 	init      string // folder
 	seed      uint64
 	threads   int
+	precision precision
 	progress  string
 
 	size    sizeFlags
@@ -119,6 +120,7 @@ func (p *pretrain) flags(cmd *cobra.Command) {
 
 	f.Uint64Var(&p.seed, "seed", 0, "seed of weights, order, masks and dropout")
 	f.IntVar(&p.threads, "threads", 0, "threads; 0 means all processors")
+	p.precision.flag(f)
 	f.StringVar(&p.progress, "progress", progressAuto, progressUsage)
 }
 
@@ -252,6 +254,7 @@ func (p *pretrain) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	show.steps = p.options.Steps
 	pool := kernels.NewPool(threadCount(p.threads))
 	defer pool.Close()
+	pool.SetPrecision(p.precision.Precision)
 	network, err := p.network(config, pool, show)
 	if err != nil {
 		return err
@@ -391,7 +394,7 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	if err := json.Compact(&compact, content); err != nil {
 		return err
 	}
-	p.options.Settings = map[string]string{"model": compact.String()}
+	p.options.Settings = map[string]string{"model": compact.String(), "precision": p.precision.String()}
 	for _, s := range train.State().Settings {
 		p.options.Settings["data: "+s.Name] = s.Value
 	}

@@ -249,6 +249,32 @@ func TestInterruptAndResume(t *testing.T) {
 }
 
 // TestBudgets gives the same length of training in three ways, and the best model of a run with patience.
+// TestPrecision trains in bf16: close to f32, and not to be mixed with it.
+func TestPrecision(t *testing.T) {
+	data := makeDataset(t, tokenizers.TrainWordPiece, 120, documents(60))
+	losses := map[string]float64{}
+	for _, precision := range []string{"f32", "bf16"} {
+		out := filepath.Join(t.TempDir(), precision)
+		args := trainArgs("mlm", data, out, "--steps", "10", "--progress", "json")
+		_, told := do(t, append(args, "--precision", precision)...)
+		for line := range strings.Lines(told) {
+			var e struct{ Loss float64 }
+			if json.Unmarshal([]byte(line), &e) == nil && strings.Contains(line, `"event":"step"`) {
+				losses[precision] = e.Loss
+			}
+		}
+		other := map[string]string{"f32": "bf16", "bf16": "f32"}[precision]
+		var refused bytes.Buffer
+		code := run(t.Context(), append(args, "--precision", other, "--resume"), &bytes.Buffer{}, &refused)
+		if want := fmt.Sprintf("precision was %q and is %q", precision, other); code != exitFailed || !strings.Contains(refused.String(), want) {
+			t.Errorf("exit code %d, and no %q in %s", code, want, &refused)
+		}
+	}
+	if a, b := losses["f32"], losses["bf16"]; !(math.Abs(a-b) < 0.02*a) || a == b {
+		t.Errorf("loss %v in f32, %v in bf16", a, b)
+	}
+}
+
 func TestBudgets(t *testing.T) {
 	data := makeDataset(t, tokenizers.TrainBPE, 300, documents(200))
 	var runs, outs []string

@@ -63,12 +63,16 @@ type Graph struct {
 	zeros      []uint8      // segments of a batch without any
 }
 
-// NewGraph returns an empty graph. One for training keeps what the gradients need and drops out; any other reuses memory as it goes.
+// NewGraph returns an empty graph, whose products are in the precision of the pool. One for training keeps what the gradients need and drops out; any other reuses memory as it goes.
 func NewGraph(pool *kernels.Pool, training bool) *Graph {
-	return &Graph{
+	g := &Graph{
 		pool: pool, training: training, expr: G.NewGraph(),
 		params: make(map[*G.Node]*params.Param), grads: make(map[*G.Node]gradient), hashes: make(map[uint32]bool), workers: make([]scratch, pool.Threads()),
 	}
+	for i := range g.workers {
+		g.workers[i].gemm.Precision = pool.Precision()
+	}
+	return g
 }
 
 // NewDecodingGraph returns an empty graph that runs one causal sequence piece by piece: its attention keeps the keys and values of the tokens that

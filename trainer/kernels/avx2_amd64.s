@@ -565,36 +565,36 @@ loaded:
 	VMOVAPS Y8, Y3
 	VMOVUPS Y0, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y1, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y2, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y3, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y4, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y5, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y6, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Y7, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	ADDQ $32, SI
 	JMP loop
 done:

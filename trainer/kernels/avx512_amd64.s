@@ -689,68 +689,68 @@ loaded:
 	VSHUFF32X4 $0xdd, Z19, Z17, Z15
 	VMOVUPS Z0, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z1, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z2, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z3, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z4, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z5, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z6, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z7, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z8, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z9, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z10, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z11, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z12, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z13, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z14, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	VMOVUPS Z15, (DI)
 	ADDQ DX, DI
-	DECQ R8
-	JZ done
+	SUBQ $1, R8
+	JLE done
 	ADDQ $64, SI
 	JMP loop
 done:

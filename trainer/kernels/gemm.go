@@ -20,14 +20,17 @@ const (
 
 // Scratch is the memory that one goroutine needs for GemmSerial. The zero value is ready; it grows to the largest product seen.
 type Scratch struct {
-	a, b []float32
+	// Precision is that of GemmSerial.
+	Precision Precision
+
+	a, b, turned []float32
 }
 
 // Gemm computes C = op(A)·op(B) + beta·C on the pool, with op(A) of m × k, op(B) of k × n and C of m × n. op(A) is A, or with transA
 // its transpose: then A is stored as k × m; likewise B. lda, ldb and ldc are the distances between stored rows. C must not overlap A or B;
-// with beta 0 its old content is not read.
+// with beta 0 its old content is not read. A and B are taken in the precision of the pool.
 func Gemm(p *Pool, transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) error {
-	g, err := newProduct("Gemm", transA, transB, m, n, k, a, lda, b, ldb, beta, c, ldc)
+	g, err := newProduct("Gemm", p.precision, transA, transB, m, n, k, a, lda, b, ldb, beta, c, ldc)
 	if err != nil || m == 0 || n == 0 {
 		return err
 	}
@@ -52,7 +55,7 @@ func Gemm(p *Pool, transA, transB bool, m, n, k int, a []float32, lda int, b []f
 
 // GemmSerial is Gemm on the caller's goroutine, with the caller's scratch memory. Its results have the same bits.
 func GemmSerial(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, s *Scratch) error {
-	g, err := newProduct("GemmSerial", transA, transB, m, n, k, a, lda, b, ldb, beta, c, ldc)
+	g, err := newProduct("GemmSerial", s.Precision, transA, transB, m, n, k, a, lda, b, ldb, beta, c, ldc)
 	if err != nil || m == 0 || n == 0 {
 		return err
 	}
@@ -77,6 +80,7 @@ func GemmSerial(transA, transB bool, m, n, k int, a []float32, lda int, b []floa
 // product is one call of Gemm.
 type product struct {
 	*tier
+	*matmul
 	transA, transB bool
 	m, n, k        int
 	a, b, c        []float32
@@ -84,10 +88,10 @@ type product struct {
 	beta           float32
 
 	j0, cols int       // the columns of C in work
-	packed   []float32 // their part of B: for each block of k, panels of nr columns as k × nr
+	packed   []float32 // their part of B: for each block of k, panels of nr columns as steps × nr
 }
 
-func newProduct(op string, transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) (product, error) {
+func newProduct(op string, precision Precision, transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) (product, error) {
 	check := checker{op: op}
 	check.dim("m", m)
 	check.dim("n", n)
@@ -102,17 +106,20 @@ func newProduct(op string, transA, transB bool, m, n, k int, a []float32, lda in
 	check.matrix("a", len(a), aRows, aCols, lda)
 	check.matrix("b", len(b), bRows, bCols, ldb)
 	check.matrix("c", len(c), m, n, ldc)
-	return product{tier: active, transA: transA, transB: transB, m: m, n: n, k: k,
+	return product{tier: active, matmul: active.matmul(precision), transA: transA, transB: transB, m: m, n: n, k: k,
 		a: a, b: b, c: c, lda: lda, ldb: ldb, ldc: ldc, beta: beta}, check.err
 }
 
+// kBlock is the number of elements of k that are multiplied at a time.
+func (g *product) kBlock() int { return kBlock * g.depth }
+
 // maxCols is the number of columns of B that are packed at a time.
 func (g *product) maxCols() int {
-	return max(packedFloats/max(g.k, 1)/g.nr, 1) * g.nr
+	return max(packedFloats/max(g.steps(g.k), 1)/g.nr, 1) * g.nr
 }
 
 func (g *product) packedSize(j0 int) int {
-	return ceilDiv(min(g.maxCols(), g.n-j0), g.nr) * g.nr * g.k
+	return ceilDiv(min(g.maxCols(), g.n-j0), g.nr) * g.nr * g.steps(g.k)
 }
 
 func (g *product) block(j0 int, packed []float32) {
@@ -123,29 +130,38 @@ func (g *product) panels() int { return ceilDiv(g.cols, g.nr) }
 
 // panel returns the packed k0 block of a panel of B and of those after it.
 func (g *product) panel(index, k0 int) []float32 {
-	kc := min(kBlock, g.k-k0)
-	return g.packed[(k0*g.panels()+index*kc)*g.nr:]
+	kc := min(g.kBlock(), g.k-k0)
+	return g.packed[(k0/g.depth*g.panels()+index*g.steps(kc))*g.nr:]
 }
 
 // packs is the number of pieces in which B is packed: groups of panels, by blocks of k.
 func (g *product) packs() int {
-	return ceilDiv(g.panels(), packPanels) * ceilDiv(g.k, kBlock)
+	return ceilDiv(g.panels(), packPanels) * ceilDiv(g.k, g.kBlock())
 }
 
 // pack packs one piece of B.
 func (g *product) pack(index int) {
 	groups := ceilDiv(g.panels(), packPanels)
-	k0, first := index/groups*kBlock, index%groups*packPanels
-	kc := min(kBlock, g.k-k0)
+	k0, first := index/groups*g.kBlock(), index%groups*packPanels
+	kc := min(g.kBlock(), g.k-k0)
 	j := g.j0 + first*g.nr
 	cols := min(packPanels*g.nr, g.j0+g.cols-j)
-	dst := g.panel(first, k0)
-	if !g.transB {
-		g.packRows(g.nr, kc, cols, g.b[k0*g.ldb+j:], g.ldb, dst, kc*g.nr)
-		return
+	size := g.steps(kc) * g.nr
+	dst := g.panel(first, k0)[:ceilDiv(cols, g.nr)*size]
+	if g.transB {
+		for i := 0; i*g.nr < cols; i++ {
+			g.packColumns(g.nr, kc, min(g.nr, cols-i*g.nr), g.b[(j+i*g.nr)*g.ldb+k0:], g.ldb, dst[i*size:])
+		}
+	} else {
+		g.packRows(g.nr, kc, cols, g.b[k0*g.ldb+j:], g.ldb, dst, size)
 	}
-	for done := 0; done < cols; done += g.nr {
-		g.packColumns(g.nr, kc, min(g.nr, cols-done), g.b[(j+done)*g.ldb+k0:], g.ldb, dst[done*kc:])
+	if filled := ceilDiv(kc, g.depth) * g.nr; filled < size {
+		for panel := dst; len(panel) > 0; panel = panel[size:] {
+			clear(panel[filled:size])
+		}
+	}
+	if g.round {
+		roundBF16(dst)
 	}
 }
 
@@ -174,14 +190,14 @@ func (g *product) chunk(index int, s *Scratch) {
 		g.applyBeta(i0, rows, first, last)
 	}
 	packed := grow(&s.a, g.chunkRows()*kStride)
-	for k0 := 0; k0 < g.k; k0 += kBlock {
-		kc := min(kBlock, g.k-k0)
-		rowStride, kStep := g.packA(packed, i0, rows, k0, kc)
+	for k0 := 0; k0 < g.k; k0 += g.kBlock() {
+		kc := min(g.kBlock(), g.k-k0)
+		rowStride, kStep := g.packA(packed, i0, rows, k0, kc, s)
 		add := k0 > 0 || g.beta != 0
 		for j := first; j < last; j += g.nr {
 			b := g.panel(j/g.nr, k0)
-			for i := 0; i < rows; i += g.mr {
-				g.tile(kc, packed[i*kStride:], rowStride, kStep, b, g.c[(i0+i)*g.ldc+g.j0+j:], g.ldc, min(g.mr, rows-i), min(g.nr, last-j), add)
+			for i := 0; i < rows; i += g.maxRows {
+				g.tile(g.steps(kc), packed[i*kStride:], rowStride, kStep, b, g.c[(i0+i)*g.ldc+g.j0+j:], g.ldc, min(g.maxRows, rows-i), min(g.nr, last-j), add)
 			}
 		}
 	}
@@ -201,8 +217,19 @@ func (g *product) applyBeta(i0, rows, first, last int) {
 
 // packA copies rows of op(A) into panels of mr rows, each panel mr·kStride floats from the last, and returns the distances between
 // rows and between steps of k inside a panel. Rows beyond the last are zero.
-func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kStep int) {
+func (g *product) packA(packed []float32, i0, rows, k0, kc int, s *Scratch) (rowStride, kStep int) {
+	panels := ceilDiv(rows, g.mr)
+	if g.round {
+		defer roundBF16(packed[:panels*g.mr*kStride])
+	}
 	switch {
+	case g.transA && g.turn != nil:
+		turned := grow(&s.turned, len(packed))
+		g.packRows(g.mr, kc, rows, g.a[k0*g.lda+i0:], g.lda, turned, g.mr*kStride)
+		for i := 0; i < panels*g.mr; i += g.mr {
+			g.turn(ceilDiv(kc, g.depth), turned[i*kStride:], packed[i*kStride:])
+		}
+		return kStride, 1
 	case g.transA:
 		g.packRows(g.mr, kc, rows, g.a[k0*g.lda+i0:], g.lda, packed, g.mr*kStride)
 		return 1, g.mr
@@ -212,12 +239,15 @@ func (g *product) packA(packed []float32, i0, rows, k0, kc int) (rowStride, kSte
 		}
 		return 1, g.mr
 	}
-	for i := range ceilDiv(rows, g.mr) * g.mr {
-		dst := packed[i*kStride : i*kStride+kc]
-		if i < rows {
-			copy(dst, g.a[(i0+i)*g.lda+k0:])
-		} else {
+	for i := range panels * g.mr {
+		dst := packed[i*kStride : i*kStride+g.steps(kc)]
+		switch {
+		case i >= rows:
 			clear(dst)
+		case g.packRow != nil:
+			g.packRow(g.a[(i0+i)*g.lda+k0:][:kc], packed[i*kStride:(i+1)*kStride])
+		default:
+			copy(dst, g.a[(i0+i)*g.lda+k0:])
 		}
 	}
 	return kStride, 1

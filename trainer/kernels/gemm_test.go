@@ -18,8 +18,15 @@ func (c gemmCase) String() string {
 	return fmt.Sprintf("%dx%dx%d/transA=%v,transB=%v,beta=%v", c.m, c.n, c.k, c.transA, c.transB, c.beta)
 }
 
-// checkGemm compares Gemm and GemmSerial with a float64 product. Rows are farther apart than they are long, and what lies between must not change.
+// checkGemm runs a case in each precision.
 func checkGemm(t *testing.T, rng *rand.Rand, c gemmCase) {
+	t.Helper()
+	checkProduct(t, rng, c, F32)
+	checkProduct(t, rng, c, BF16)
+}
+
+// checkProduct compares Gemm and GemmSerial with a float64 product. Rows are farther apart than they are long, and what lies between must not change.
+func checkProduct(t *testing.T, rng *rand.Rand, c gemmCase, precision Precision) {
 	t.Helper()
 	aRows, aCols, bRows, bCols := c.m, c.k, c.k, c.n
 	if c.transA {
@@ -38,11 +45,16 @@ func checkGemm(t *testing.T, rng *rand.Rand, c gemmCase) {
 		}
 	}
 	got := eachThreads(t, func(p *Pool, x [][]float32) error {
+		p.SetPrecision(precision)
 		return Gemm(p, c.transA, c.transB, c.m, c.n, c.k, a, lda, b, ldb, c.beta, x[0], ldc)
 	}, out)[0]
 	serial := append([]float32(nil), out...)
-	if err := GemmSerial(c.transA, c.transB, c.m, c.n, c.k, a, lda, b, ldb, c.beta, serial, ldc, new(Scratch)); err != nil {
+	if err := GemmSerial(c.transA, c.transB, c.m, c.n, c.k, a, lda, b, ldb, c.beta, serial, ldc, &Scratch{Precision: precision}); err != nil {
 		t.Fatal(err)
+	}
+	if vector := c.m == 1 && (!c.transA || lda == 1); precision == BF16 && !vector {
+		roundBF16(a)
+		roundBF16(b)
 	}
 	at := func(x []float32, ld int, trans bool, i, j int) float64 {
 		if trans {
@@ -71,7 +83,7 @@ func checkGemm(t *testing.T, rng *rand.Rand, c gemmCase) {
 				want += at(a, lda, c.transA, i, p) * at(b, ldb, c.transB, p, j)
 			}
 			if !(math.Abs(float64(got[at0])-want) <= tolerance*(1+math.Abs(want))) {
-				t.Fatalf("%v: C[%d,%d] = %v, want %v", c, i, j, got[at0], want)
+				t.Fatalf("%v %v: C[%d,%d] = %v, want %v", c, precision, i, j, got[at0], want)
 			}
 		}
 	}
@@ -168,7 +180,7 @@ func FuzzGemm(f *testing.F) {
 	})
 }
 
-// go test ./trainer/kernels -run '^$' -bench 'Gemm/tier=avx512/threads=1'
+// go test ./trainer/kernels -run '^$' -bench 'Gemm/tier=avx512/precision=f32/threads=1'
 func BenchmarkGemm(b *testing.B) {
 	shapes := []struct {
 		op             string
@@ -186,9 +198,10 @@ func BenchmarkGemm(b *testing.B) {
 		{"vector", false, true, 1, 1024, 1024},
 	}
 	for _, tier := range tiers {
-		for _, threads := range []int{1, 2} {
+		for setting := range 4 {
+			precision, threads := Precision(setting/2), setting%2+1
 			for _, s := range shapes {
-				name := fmt.Sprintf("tier=%s/threads=%d/op=%s/shape=%dx%dx%d", tier.name, threads, s.op, s.m, s.n, s.k)
+				name := fmt.Sprintf("tier=%s/precision=%v/threads=%d/op=%s/shape=%dx%dx%d", tier.name, precision, threads, s.op, s.m, s.n, s.k)
 				b.Run(name, func(b *testing.B) {
 					useTier(b, tier)
 					lda, ldb := s.k, s.n
@@ -200,6 +213,7 @@ func BenchmarkGemm(b *testing.B) {
 					}
 					x, y, z := ramp(s.m*s.k), ramp(s.k*s.n), make([]float32, s.m*s.n)
 					p := NewPool(threads)
+					p.SetPrecision(precision)
 					for b.Loop() {
 						if err := Gemm(p, s.transA, s.transB, s.m, s.n, s.k, x, lda, y, ldb, 0, z, s.n); err != nil {
 							b.Fatal(err)

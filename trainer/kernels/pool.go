@@ -14,11 +14,12 @@ var ErrBusy = errors.New("kernels: the pool is already running an operation; ins
 // Pool runs chunks of work on a fixed number of workers and owns the scratch memory of the operations. It starts goroutines only
 // inside a call and joins them before it returns. One operation runs at a time.
 type Pool struct {
-	threads int
-	err     error // what every Run returns: the pool is closed, or the tier asked for is not there
-	busy    sync.Mutex
-	shared  []float32 // packed B of Gemm, or the partial sums of a reduction
-	workers []Scratch // by worker index
+	threads   int
+	precision Precision
+	err       error // what every Run returns: the pool is closed, or the tier asked for is not there
+	busy      sync.Mutex
+	shared    []float32 // packed B of Gemm, or the partial sums of a reduction
+	workers   []Scratch // by worker index
 }
 
 // NewPool returns a pool of the given number of workers (at least 1), the calling goroutine included.
@@ -26,6 +27,12 @@ func NewPool(threads int) *Pool {
 	threads = max(threads, 1)
 	return &Pool{threads: threads, err: tierErr, workers: make([]Scratch, threads)}
 }
+
+// SetPrecision chooses the precision of the operands of [Gemm]. It is F32 at first, and must not change under graphs built on the pool.
+func (p *Pool) SetPrecision(v Precision) { p.precision = v }
+
+// Precision is what SetPrecision chose.
+func (p *Pool) Precision() Precision { return p.precision }
 
 // Threads is the number of workers.
 func (p *Pool) Threads() int { return p.threads }

@@ -2,6 +2,10 @@ package kernels
 
 import "math"
 
+var matmulPortable = matmul{
+	mr: 2, nr: 4, maxRows: 2, depth: 1, unit: 1, transpose: true, tile: tilePortable, packRows: packRowsPortable, packColumns: packColumnsPortable,
+}
+
 // tilePortable computes 2 × 4 elements: with their operands they fill the sixteen registers of a plain amd64. Rows of a are one float apart and steps
 // of k two, and two steps are written out: the compiler then checks no bounds inside the loop, and does less besides the arithmetic.
 func tilePortable(k int, a []float32, _, _ int, b, c []float32, ldc, rows, cols int, add bool) {

@@ -8,19 +8,8 @@ import (
 
 // tier is one implementation of the inner loops.
 type tier struct {
-	name string
-	// mr and nr are the rows and columns of the tile of C that one call of tile computes.
-	mr, nr int
-	// transpose asks for packed A in steps of k, rows one float apart, even where it is stored by rows.
-	transpose bool
-	// tile computes c[i*ldc+j] = Σ a[i*rowStride+p*kStride]·b[p*nr+j] over p < k, for i < rows ≤ mr and j < cols ≤ nr, and adds it
-	// to c when add is set. It may read mr rows of a.
-	tile func(k int, a []float32, rowStride, kStride int, b, c []float32, ldc, rows, cols int, add bool)
-	// packRows cuts k rows of cols floats, ld apart, into panels of width: dst[i*panelStride+p*width+j] = src[p*ld+i*width+j]. The last
-	// panel is filled up with zeros.
-	packRows func(width, k, cols int, src []float32, ld int, dst []float32, panelStride int)
-	// packColumns writes one panel: dst[p*width+j] = src[j*ld+p] for p < k and j < cols ≤ width; columns from cols to width are zero.
-	packColumns func(width, k, cols int, src []float32, ld int, dst []float32)
+	name      string
+	f32, bf16 matmul // by the precision of what is multiplied
 
 	// The rest works on slices as long as the first of them; the caller sees to that. Destinations may be sources, except for the sums
 	// dgamma and dbeta.
@@ -56,7 +45,7 @@ type tier struct {
 }
 
 var portable = tier{
-	name: "portable", mr: 2, nr: 4, transpose: true, tile: tilePortable, packRows: packRowsPortable, packColumns: packColumnsPortable,
+	name: "portable", f32: matmulPortable, bf16: rounded(matmulPortable),
 	add: addPortable, scale: scalePortable, max: maxPortable,
 	expSum: expSumPortable, sumExp: sumExpPortable, softmaxBackward: softmaxBackwardPortable,
 	geluErf: geluErfPortable, geluErfBackward: geluErfBackwardPortable,
@@ -88,5 +77,5 @@ func chooseTier(name string) (*tier, error) {
 	return &portable, fmt.Errorf("SHARDMILL_KERNELS=%q: this processor has %s; unset it to use %s", name, strings.Join(names, ", "), names[0])
 }
 
-// Tier is the name of the tier in use: avx512, avx2 or portable.
+// Tier is the name of the tier in use: amx, avx512bf16, avx512, avx2 or portable.
 func Tier() string { return active.name }

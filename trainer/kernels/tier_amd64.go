@@ -7,7 +7,7 @@ import "golang.org/x/sys/cpu"
 func nativeTiers() []*tier {
 	var native []*tier
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL {
-		native = append(native, &avx512)
+		native = append(append(native, bf16Tiers()...), &avx512)
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		native = append(native, &avx2)
@@ -16,7 +16,7 @@ func nativeTiers() []*tier {
 }
 
 var avx512 = tier{
-	name: "avx512", mr: 14, nr: 32, tile: tileAVX512, packRows: packRows512, packColumns: packColumns512,
+	name: "avx512", f32: matmulAVX512, bf16: rounded(matmulAVX512),
 	add: addAVX512, scale: scaleAVX512, max: maxAVX512,
 	expSum: expSumAVX512, sumExp: sumExpAVX512, softmaxBackward: softmaxBackwardAVX512,
 	geluErf: geluErfAVX512, geluErfBackward: geluErfBackwardAVX512,
@@ -29,7 +29,7 @@ var avx512 = tier{
 }
 
 var avx2 = tier{
-	name: "avx2", mr: 6, nr: 16, tile: tileAVX2, packRows: packRows2, packColumns: packColumns2,
+	name: "avx2", f32: matmulAVX2, bf16: rounded(matmulAVX2),
 	add: addAVX2, scale: scaleAVX2, max: maxAVX2,
 	expSum: expSumAVX2, sumExp: sumExpAVX2, softmaxBackward: softmaxBackwardAVX2,
 	geluErf: geluErfAVX2, geluErfBackward: geluErfBackwardAVX2,
@@ -39,6 +39,14 @@ var avx2 = tier{
 	adamW: adamWAVX2,
 	dot:   dotAVX2, addScaled: addScaledAVX2, scaleMultiply: scaleMultiplyAVX2,
 	rmsNormBackward: rmsNormBackwardAVX2, swiGLU: swiGLUAVX2, swiGLUBackward: swiGLUBackwardAVX2,
+}
+
+var matmulAVX512 = matmul{
+	mr: 14, nr: 32, maxRows: 14, depth: 1, unit: 1, tile: tileAVX512, packRows: packRows512, packColumns: packColumns512,
+}
+
+var matmulAVX2 = matmul{
+	mr: 6, nr: 16, maxRows: 6, depth: 1, unit: 1, tile: tileAVX2, packRows: packRows2, packColumns: packColumns2,
 }
 
 // tileAVX512 uses the small kernel where it needs fewer instructions than the large one.

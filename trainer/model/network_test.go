@@ -342,10 +342,12 @@ func BenchmarkStep(b *testing.B) {
 	bert, gpt2 := DefaultBERT(), DefaultGPT2()
 	bert.VocabSize, bert.HiddenSize, bert.Layers, bert.Heads, bert.IntermediateSize, bert.MaxPositions = 8192, 256, 4, 4, 1024, 128
 	gpt2.VocabSize, gpt2.Width, gpt2.Layers, gpt2.Heads, gpt2.Positions = 8192, 256, 4, 4, 128
-	for _, threads := range []int{1, 2} {
+	for setting := range 4 {
+		precision, threads := kernels.Precision(setting/2), setting%2+1
 		for name, c := range map[string]Config{"bert": bert, "gpt2": gpt2} {
-			b.Run(fmt.Sprintf("model=%s/threads=%d", name, threads), func(b *testing.B) {
+			b.Run(fmt.Sprintf("model=%s/precision=%v/threads=%d", name, precision, threads), func(b *testing.B) {
 				n := newNetwork(b, c, threads)
+				n.pool.SetPrecision(precision)
 				lengths := slices.Repeat([]int{128}, 32)
 				batch := randomBatch(n.Limits(), 1, lengths...)
 				for i := range batch.Labels {

@@ -23,7 +23,7 @@ func main() {
 // files returns the content of each generated file by name.
 func files() map[string][]byte {
 	all := map[string][]byte{}
-	for name, f := range map[string]*file{"avx512": avx512(), "avx2": avx2()} {
+	for name, f := range map[string]*file{"avx512": avx512(), "avx512bf16": avx512BF16(), "amx": amx(), "avx2": avx2()} {
 		all[name+"_amd64.s"], all[name+"_amd64.go"] = f.code.Bytes(), f.declarations()
 	}
 	return all

@@ -17,10 +17,7 @@ func (f *file) packRowsAVX512() {
 	f.op("CMPQ DX, $64")
 	f.op("JLE narrow")
 	f.copyPieces(func(wide, last bool) {
-		first, second := "K3", "K4"
-		if last {
-			first, second = "K1", "K2"
-		}
+		first, second := pieceMasks(last)
 		f.op("VMOVUPS.Z (R10), %s, Z0", first)
 		f.op("VMOVUPS Z0, K3, (R11)")
 		if wide {
@@ -28,6 +25,14 @@ func (f *file) packRowsAVX512() {
 			f.op("VMOVUPS Z1, K4, 64(R11)")
 		}
 	})
+}
+
+// pieceMasks are the masks of what is there to read of a piece.
+func pieceMasks(last bool) (low, high string) {
+	if last {
+		return "K1", "K2"
+	}
+	return "K3", "K4"
 }
 
 // wordMask sets two mask registers to the first CX of 32 lanes.
@@ -100,12 +105,16 @@ func (f *file) copyPieces(piece func(wide, last bool)) {
 //	func packColumns(k, cols int, src *float32, ld int, dst *float32, step int)
 //
 // which transposes: dst[p][j] = src[j][p] for p < k and j < cols ≤ lanes, zero for j from cols to lanes. Rows of src are ld bytes apart, those of
-// dst step bytes.
+// dst step bytes. With pairs, a row of dst is one of pairs: j's two numbers at 2·p.
 func (f *file) packColumns(set isa) {
 	f.function("packColumns"+set.suffix, number("k", "R8"), number("cols", "R10"), address("src", "SI"), number("ld", "R9"), address("dst", "DI"),
 		number("step", "DX"))
+	depth := 1
+	if set.pairs {
+		depth = 2
+	}
 	f.label("loop")
-	f.op("MOVQ $%d, CX", set.lanes)
+	f.op("MOVQ $%d, CX", depth*set.lanes)
 	f.op("CMPQ R8, CX")
 	f.op("CMOVQLT R8, CX")
 	load := "VMOVUPS.Z (BX), K1, Z%d"
@@ -124,6 +133,10 @@ func (f *file) packColumns(set isa) {
 	}
 	for j := range set.lanes {
 		f.op(load, j)
+		if set.pairs {
+			f.op("VMOVUPS.Z 64(BX), K2, Z16")
+			f.toBF16(j, 16, j)
+		}
 		if j < set.lanes-1 {
 			f.op("CMPQ R10, $%d", j+1)
 			f.op("JEQ loaded")
@@ -139,10 +152,10 @@ func (f *file) packColumns(set isa) {
 	for p := range set.lanes {
 		f.op("VMOVUPS %s%d, (DI)", set.register, p)
 		f.op("ADDQ DX, DI")
-		f.op("DECQ R8")
-		f.op("JZ done")
+		f.op("SUBQ $%d, R8", depth)
+		f.op("JLE done")
 	}
-	f.op("ADDQ $%d, SI", 4*set.lanes)
+	f.op("ADDQ $%d, SI", 4*depth*set.lanes)
 	f.op("JMP loop")
 	f.label("done")
 	f.end()

@@ -11,11 +11,12 @@ type isa struct {
 	suffix   string
 	register string // Z or Y
 	lanes    int
+	pairs    bool // packs two numbers in bfloat16 where others pack a float32
 }
 
 var (
-	isa512 = isa{"AVX512", "Z", 16}
-	isa2   = isa{"AVX2", "Y", 8}
+	isa512 = isa{suffix: "AVX512", register: "Z", lanes: 16}
+	isa2   = isa{suffix: "AVX2", register: "Y", lanes: 8}
 )
 
 // rows writes the functions over rows of floats.

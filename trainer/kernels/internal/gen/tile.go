@@ -8,6 +8,7 @@ type tileShape struct {
 	rows     int
 	register string // Z or Y
 	lanes    int
+	pairs    bool // of bfloat16 in the place of float32
 }
 
 // rowIndex holds rowStride·n for odd n: scaled by 1, 2, 4 or 8 they reach every row of a tile from one base.
@@ -76,6 +77,11 @@ func (f *file) step(t tileShape) {
 	for row := range t.rows {
 		a := t.scratch(2 + row%2)
 		f.op("VBROADCASTSS %s, %s", rowAddress(row), a)
+		if t.pairs {
+			f.dotPairs(2+row%2+28, 28, 2*row)
+			f.dotPairs(2+row%2+28, 29, 2*row+1)
+			continue
+		}
 		f.op("VFMADD231PS %s, %s, %s", b0, a, t.accumulator(row, 0))
 		f.op("VFMADD231PS %s, %s, %s", b1, a, t.accumulator(row, 1))
 	}

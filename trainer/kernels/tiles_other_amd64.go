@@ -1,0 +1,6 @@
+//go:build !linux
+
+package kernels
+
+// allowTiles says no: other systems are not asked.
+func allowTiles() bool { return false }
