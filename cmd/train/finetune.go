@@ -202,31 +202,32 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 }
 
 // configuration describes the model: that of the folder with a head for the labels of the set, or with its own head.
-func (t *finetune) configuration(set []tasks.Example) (*model.BERTClassifierConfig, *tasks.Labels, error) {
+func (t *finetune) configuration(set []tasks.Example) (*model.EncoderConfig, *tasks.Labels, error) {
 	path := filepath.Join(t.model, checkpoint.ConfigFile)
 	c, err := readConfig(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	switch c := c.(type) {
-	case *model.BERTClassifierConfig:
-		labels, err := tasks.NewLabels(c.Labels)
+	encoder, ok := c.(*model.EncoderConfig)
+	switch {
+	case ok && encoder.Head == model.SequenceClassification:
+		labels, err := tasks.NewLabels(encoder.Labels)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		return c, labels, nil
-	case *model.BERTConfig:
+		return encoder, labels, nil
+	case ok:
 		labels, err := tasks.FindLabels(set)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", t.train, err)
 		}
-		return model.NewBERTClassifier(c, labels.Names), labels, nil
+		return encoder.WithHead(model.SequenceClassification, labels.Names), labels, nil
 	}
-	return nil, nil, fmt.Errorf("%s is not a BERT: only these can be fine-tuned here", path)
+	return nil, nil, fmt.Errorf("%s is not an encoder such as BERT: only these can be fine-tuned here", path)
 }
 
 // batches makes minibatches of a set that was read from file, and tells how many examples were cut.
-func (t *finetune) batches(file string, set []tasks.Example, c *model.BERTClassifierConfig, labels *tasks.Labels, o tasks.Options) (*tasks.Batches, int, error) {
+func (t *finetune) batches(file string, set []tasks.Example, c *model.EncoderConfig, labels *tasks.Labels, o tasks.Options) (*tasks.Batches, int, error) {
 	e, err := t.labelled.encoder(t.tokenizer, c.Limits())
 	if err != nil {
 		return nil, 0, err
@@ -245,7 +246,7 @@ func (t *finetune) batches(file string, set []tasks.Example, c *model.BERTClassi
 }
 
 // network makes the model and its first weights.
-func (t *finetune) network(c *model.BERTClassifierConfig, pool *kernels.Pool, show *progress) (*model.Network, error) {
+func (t *finetune) network(c *model.EncoderConfig, pool *kernels.Pool, show *progress) (*model.Network, error) {
 	n, err := model.New(c, pool)
 	if err != nil {
 		return nil, err
@@ -273,7 +274,7 @@ func (t *finetune) evaluation(n *model.Network, labels *tasks.Labels) error {
 	if err != nil {
 		return err
 	}
-	batches, _, err := t.batches(t.eval, set, n.Config().(*model.BERTClassifierConfig), labels, tasks.Options{BatchSequences: evalSequences})
+	batches, _, err := t.batches(t.eval, set, n.Config().(*model.EncoderConfig), labels, tasks.Options{BatchSequences: evalSequences})
 	if err != nil {
 		return err
 	}
@@ -289,7 +290,7 @@ func (t *finetune) evaluation(n *model.Network, labels *tasks.Labels) error {
 const evalSequences = 64
 
 // complete fills in the options that depend on model and data.
-func (t *finetune) complete(c *model.BERTClassifierConfig, train *tasks.Batches) error {
+func (t *finetune) complete(c *model.EncoderConfig, train *tasks.Batches) error {
 	o := &t.options
 	o.Steps, o.EvalEvery, o.CheckpointEvery = t.epochs*train.PerEpoch(), train.PerEpoch(), train.PerEpoch()
 	o.Schedule.Steps = o.Steps

@@ -25,11 +25,13 @@ const (
 )
 
 func objectiveOf(c model.Config) objective {
-	switch c.(type) {
-	case model.Causal:
-		return causal
-	case *model.BERTClassifierConfig:
+	switch c.Limits().Head {
+	case model.SequenceClassification:
 		return classification
+	case model.LanguageModel:
+		if _, ok := c.(model.Causal); ok {
+			return causal
+		}
 	}
 	return masked
 }

@@ -74,8 +74,8 @@ func (p *predict) run(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer closing(&err, m)
-	c, ok := m.Config().(*model.BERTClassifierConfig)
-	if !ok {
+	c, ok := m.Config().(*model.EncoderConfig)
+	if !ok || c.Head != model.SequenceClassification {
 		return fmt.Errorf("%s is a language model, and labels no texts: see finetune", p.model)
 	}
 	set, err := tasks.Read(p.data, p.labelled.fields)
@@ -133,7 +133,7 @@ func (e *eval) classifier(ctx context.Context, m *folder, w io.Writer) error {
 	if e.labelled.fields.Label == "" {
 		return usagef("--label-field is empty: see predict for examples without labels")
 	}
-	names := m.Config().(*model.BERTClassifierConfig).Labels
+	names := m.Config().(*model.EncoderConfig).Labels
 	labels, err := tasks.NewLabels(names)
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.model, err)

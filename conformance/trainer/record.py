@@ -37,20 +37,26 @@ def fill(model):
         p.data = torch.tensor(v.reshape(p.shape), dtype=p.dtype)
 
 
-MASKED, CAUSAL, CLASSES = "masked", "causal", "classes"
+MASKED, CAUSAL, CLASSES, TOKENS, SPANS, CHOICES, VALUES = "masked", "causal", "classes", "tokens", "spans", "choices", "values"
 
 
 def sequences(config, lengths, kind):
     """Sequences of (ids, segments, labels): every third token of a masked model has a label, every one of a causal model; a classifier has one
-    label for the sequence. Id 0 is padding in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
+    label for the sequence, which is a number in regression; an answer has its first and last token; of two choices the first sequence has the label. Id 0 is padding in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
     out = []
     for s, n in enumerate(lengths):
         ids = [1 + (7 * i + 13 * s + i * i) % (config.vocab_size - 1) for i in range(n)]
-        segments = [int(kind != CAUSAL and 2 * i >= n) for i in range(n)]
+        segments = [int(getattr(config, "type_vocab_size", 1) > 1 and 2 * i >= n) for i in range(n)]
         if kind == CLASSES:
             labels = [(s + n) % config.num_labels]
-        elif kind == MASKED:
-            labels = [(5 * i + s) % config.vocab_size if i % 3 == 1 else -100 for i in range(n)]
+        elif kind == VALUES:
+            labels = [(s + n) % 5]
+        elif kind == SPANS:
+            labels = [n // 3, n // 2]
+        elif kind == CHOICES:
+            labels = [(s + n) % 2] if s % 2 == 0 else []
+        elif kind in (MASKED, TOKENS):
+            labels = [(5 * i + s) % (config.vocab_size if kind == MASKED else config.num_labels) if i % 3 == 1 else -100 for i in range(n)]
         else:
             labels = ids[1:] + [-100]
         out.append((ids, segments, labels))
@@ -60,16 +66,30 @@ def sequences(config, lengths, kind):
 def run(model, data, kind):
     """The summed loss, the logits of the labelled rows of the first sequence, and the gradients by name."""
     model.zero_grad()
-    total, first = 0, None
+    total, first, scores = 0, None, []
     for ids, segments, labels in data:
-        extra = {} if kind == CAUSAL else {"token_type_ids": torch.tensor([segments])}
-        logits = model(input_ids=torch.tensor([ids]), **extra).logits
-        if kind != CLASSES:
+        extra = {"token_type_ids": torch.tensor([segments])} if getattr(model.config, "type_vocab_size", 1) > 1 else {}
+        inputs = {"input_ids": torch.tensor([ids]), **extra}
+        if kind == CHOICES:
+            scores.append(model(**{k: v[None] for k, v in inputs.items()}).logits[0])
+            continue
+        out = model(**inputs)
+        logits = torch.stack((out.start_logits[0], out.end_logits[0]), 1) if kind == SPANS else out.logits
+        if kind in (MASKED, CAUSAL, TOKENS):
             logits = logits[0]
         labels = torch.tensor(labels)
-        total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+        if kind == VALUES:
+            total = total + (logits[0] - labels).square().sum()
+        elif kind == SPANS:
+            total = total + torch.nn.functional.cross_entropy(logits.T, labels)
+        else:
+            total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
         if first is None:
-            first = logits[labels != -100].detach()
+            first = (logits[labels != -100] if kind in (MASKED, CAUSAL, TOKENS) else logits).detach()
+    if kind == CHOICES:
+        first = torch.stack(scores[:2]).detach()
+        for i in range(0, len(data), 2):
+            total = total + torch.nn.functional.cross_entropy(torch.cat(scores[i : i + 2])[None], torch.tensor(data[i][2]))
     total.backward()
     return total.item(), first, {name: p.grad.detach().clone() for name, p in model.named_parameters()}
 
@@ -82,8 +102,8 @@ def trace(model, config, kind):
     adam = torch.optim.AdamW([{"params": decays, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=2e-3)
     losses = []
     for step in range(50):
-        data = sequences(config, [4 + step % 7, 11, 2 + step % 3], kind)
-        labels = sum(l != -100 for _, _, ls in data for l in ls)
+        data = sequences(config, [4 + step % 7, 11, 2 + step % 3][: 2 if kind == CHOICES else 3], kind)
+        labels = 3 if kind == SPANS else sum(l != -100 for _, _, ls in data for l in ls)
         loss, _, _ = run(model, data, kind)
         for p in model.parameters():
             p.grad /= labels
@@ -133,6 +153,22 @@ def main():
         vocab_size=37, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=24, num_labels=3,
         architectures=["BertForSequenceClassification"],
     ), transformers.BertForSequenceClassification, CLASSES)
+    bert = dict(vocab_size=37, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=24)
+    roberta = dict(bert, pad_token_id=0, layer_norm_eps=1e-5)
+    distil = dict(vocab_size=37, dim=16, n_layers=2, n_heads=2, hidden_dim=40, max_position_embeddings=24)
+    for name, config, head, kind in [
+        ("roberta", transformers.RobertaConfig(**roberta), "ForMaskedLM", MASKED),
+        ("distilbert", transformers.DistilBertConfig(**distil), "ForMaskedLM", MASKED),
+        ("roberta_classifier", transformers.RobertaConfig(**roberta, num_labels=3), "ForSequenceClassification", CLASSES),
+        ("distilbert_classifier", transformers.DistilBertConfig(**distil, num_labels=3), "ForSequenceClassification", CLASSES),
+        ("bert_tokens", transformers.BertConfig(**bert, num_labels=5), "ForTokenClassification", TOKENS),
+        ("distilbert_answers", transformers.DistilBertConfig(**distil), "ForQuestionAnswering", SPANS),
+        ("roberta_choices", transformers.RobertaConfig(**roberta), "ForMultipleChoice", CHOICES),
+        ("bert_value", transformers.BertConfig(**bert, num_labels=1), "ForSequenceClassification", VALUES),
+    ]:
+        family = type(config).__name__.removesuffix("Config")
+        config.architectures = [family + head]
+        record(folder, name, config, getattr(transformers, family + head), kind)
     record(folder, "llama", transformers.LlamaConfig(
         vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
         max_position_embeddings=20, rope_parameters={"rope_type": "default", "rope_theta": 500.0},

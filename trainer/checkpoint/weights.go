@@ -155,7 +155,7 @@ func short(names []string) string {
 }
 
 // Load fills the parameters of set from the tensors of the same name. A name also fits without or with the prefix of the base model
-// ("bert.", "transformer.", "model."), in the spelling of old files (LayerNorm.gamma, LayerNorm.beta), and as the second name of a tied weight
+// ("bert.", "distilbert.", "roberta.", "transformer.", "model."), in the spelling of old files (LayerNorm.gamma, LayerNorm.beta), and as the second name of a tied weight
 // (lm_head.weight). Several tensors for one parameter must be equal. A wrong shape, NaN and infinity are errors.
 func (w *Weights) Load(set *params.Set) (Report, error) {
 	byBase := map[string]*params.Param{}
@@ -166,8 +166,10 @@ func (w *Weights) Load(set *params.Set) (Report, error) {
 		if p := set.Lookup(name); p != nil {
 			return p
 		}
-		if p := byBase[baseName(name)]; p != nil {
-			return p
+		for _, base := range []string{name, baseName(name)} {
+			if p := byBase[base]; p != nil {
+				return p
+			}
 		}
 		for _, first := range tiedNames[baseName(name)] {
 			if p := byBase[first]; p != nil {
@@ -227,13 +229,16 @@ func (w *Weights) fill(p *params.Param, name, before string) error {
 }
 
 // basePrefixes are the names under which the classes with a head hold their base model. Files of a base model lack them.
-var basePrefixes = []string{"bert.", "transformer.", "model."}
+var basePrefixes = []string{"bert.", "distilbert.", "roberta.", "transformer.", "model."}
 
 // tiedNames maps the second name of a tied weight to the first, which depends on the architecture; all without prefix.
 var tiedNames = map[string][]string{
 	"cls.predictions.decoder.weight": {"embeddings.word_embeddings.weight"},
 	"cls.predictions.decoder.bias":   {"cls.predictions.bias"},
 	"lm_head.weight":                 {"wte.weight", "embed_tokens.weight"},
+	"lm_head.decoder.weight":         {"embeddings.word_embeddings.weight"},
+	"lm_head.decoder.bias":           {"lm_head.bias"},
+	"vocab_projector.weight":         {"embeddings.word_embeddings.weight"},
 }
 
 // baseName is what is left of a tensor's name when prefix and old spelling are gone.

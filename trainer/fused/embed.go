@@ -12,6 +12,14 @@ type Embedding struct {
 	Token    *params.Param // by id
 	Position *params.Param // by position; nil for none
 	Segment  *params.Param // by segment; nil for none
+	// FirstPosition is the row of Position for position 0: RoBERTa leaves the rows before it to padding.
+	FirstPosition int
+}
+
+// positions are the rows of the table of positions that are used, in its values or gradients.
+func (e Embedding) positions(table []float32) (rows []float32, n int) {
+	width := e.Position.Shape[1]
+	return table[e.FirstPosition*width:], e.Position.Shape[0] - e.FirstPosition
 }
 
 // Embed gives dropout(Token[id] + Position[position] + Segment[segment]) for each token of the batch.
@@ -25,6 +33,10 @@ func (g *Graph) Embed(e Embedding, rate float32) *Tensor {
 			return nil
 		}
 	}
+	if e.Position != nil && (e.FirstPosition < 0 || e.FirstPosition >= e.Position.Shape[0]) {
+		g.fail("%s: the first position is row %d of %d", kind, e.FirstPosition, e.Position.Shape[0])
+		return nil
+	}
 	drop := g.newDropout(kind, rate)
 	out := g.newBuffer(Tokens, width)
 	forward := func([]G.Value) error {
@@ -33,7 +45,8 @@ func (g *Graph) Embed(e Embedding, rate float32) *Tensor {
 			return err
 		}
 		if e.Position != nil {
-			if err := kernels.Gather(g.pool, n, width, e.Position.Value, e.Position.Shape[0], b.Positions, out.data, true); err != nil {
+			table, rows := e.positions(e.Position.Value)
+			if err := kernels.Gather(g.pool, n, width, table, rows, b.Positions, out.data, true); err != nil {
 				return err
 			}
 		}
@@ -66,7 +79,8 @@ func (g *Graph) Embed(e Embedding, rate float32) *Tensor {
 				return nil, err
 			}
 			if e.Position != nil {
-				if err := kernels.ScatterAdd(g.pool, n, width, e.Position.Grad, e.Position.Shape[0], b.Positions, dy); err != nil {
+				table, rows := e.positions(e.Position.Grad)
+				if err := kernels.ScatterAdd(g.pool, n, width, table, rows, b.Positions, dy); err != nil {
 					return nil, err
 				}
 			}

@@ -19,14 +19,16 @@ import (
 // Batch is what one run of a graph works on. Its slices are read only. Its ids, positions and borders must have been checked: an operation
 // turns a wrong one into an error that knows no names.
 type Batch struct {
-	IDs       []uint32 // token ids
-	Positions []int32  // position of each token inside its sequence
-	Segments  []uint8  // token types; nil if all are 0
-	CuSeqlens []int32  // 0, …, len(IDs), ascending: the borders of sequences
-	Past      int32    // in a graph for decoding: tokens of the sequence before these, which earlier runs were given
-	Rows      []int32  // tokens that Gather keeps, ascending without repetition when gradients are wanted
-	Labels    []int32  // the target of each of those rows, where the graph ends in a loss
-	Seed      uint64   // with Step, decides the dropout masks
+	IDs       []uint32  // token ids
+	Positions []int32   // position of each token inside its sequence
+	Segments  []uint8   // token types; nil if all are 0
+	CuSeqlens []int32   // 0, …, len(IDs), ascending: the borders of sequences
+	Past      int32     // in a graph for decoding: tokens of the sequence before these, which earlier runs were given
+	Rows      []int32   // tokens that Gather keeps, ascending without repetition when gradients are wanted
+	Labels    []int32   // the target of each of those rows, where the graph ends in a cross-entropy; of each column of each group, with GroupCrossEntropy
+	Groups    []int32   // 0, …, len(Rows), ascending: the borders of groups of rows among which GroupCrossEntropy chooses
+	Values    []float32 // the numbers that SquaredError compares with
+	Seed      uint64    // with Step, decides the dropout masks
 	Step      int64
 	Scale     float32 // multiplies every gradient
 }

@@ -106,7 +106,7 @@ var networks = []network{
 	{
 		name: "post-norm",
 		graph: func(g *Graph, s *params.Set, rate float32) *Loss {
-			x := g.Embed(Embedding{s.Lookup("token"), s.Lookup("position"), s.Lookup("segment")}, 0)
+			x := g.Embed(Embedding{Token: s.Lookup("token"), Position: s.Lookup("position"), Segment: s.Lookup("segment")}, 0)
 			x = g.LayerNorm(x, norm(s, "norm"), rate)
 			b := g.Branch(x)
 			y := g.Linear(x, Linear{Weights: ps(s, "q", "k", "v"), Biases: ps(s, "q.bias", "k.bias", "v.bias")})

@@ -15,6 +15,8 @@ const (
 	GELUTanh
 	// Tanh is the hyperbolic tangent, as in BERT's pooler.
 	Tanh
+	// ReLU is max(x, 0), as before DistilBERT's classifier. Its derivative at 0 is 0.
+	ReLU
 )
 
 // Activate adds bias (cols; nil for none) to the rows × cols of x in place, which backward needs, and writes act(x) to y. y may be x where there
@@ -74,7 +76,7 @@ func ActivateBackward(p *Pool, act Activation, rows, cols int, x, dy, dx, dbias 
 }
 
 func (c *checker) activation(act Activation) {
-	if c.err == nil && (act < GELUErf || act > Tanh) {
+	if c.err == nil && (act < GELUErf || act > ReLU) {
 		c.err = fmt.Errorf("%s: unknown activation %d", c.op, act)
 	}
 }
@@ -89,6 +91,10 @@ func activate(act Activation, x, y []float32) {
 		for i, v := range x {
 			y[i] = float32(math.Tanh(float64(v)))
 		}
+	case ReLU:
+		for i, v := range x {
+			y[i] = max(v, 0)
+		}
 	}
 }
 
@@ -102,6 +108,12 @@ func activateBackward(act Activation, x, dy, dx []float32) {
 		for i, v := range x {
 			t := float32(math.Tanh(float64(v)))
 			dx[i] = dy[i] * (1 - t*t)
+		}
+	case ReLU:
+		for i, v := range x {
+			if dx[i] = dy[i]; v <= 0 {
+				dx[i] = 0
+			}
 		}
 	}
 }

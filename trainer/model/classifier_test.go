@@ -16,8 +16,8 @@ import (
 	"github.com/shardmill/shardmill/trainer/checkpoint"
 )
 
-func smallClassifier() *BERTClassifierConfig {
-	return NewBERTClassifier(smallBERT(), []string{"bad", "good", "neither"})
+func smallClassifier() *EncoderConfig {
+	return smallBERT().WithHead(SequenceClassification, []string{"bad", "good", "neither"})
 }
 
 // randomTargets is sequences of the given lengths with a class each, but for the second one.
@@ -134,10 +134,10 @@ func TestClassify(t *testing.T) {
 	if math.Abs(sum-want) > 1e-5 {
 		t.Errorf("the loss is %v, the logits say %v", sum, want)
 	}
-	if _, err := n.Logits(t.Context(), b, []int32{0}); err == nil || !strings.Contains(err.Error(), "classifies sequences") {
+	if _, err := n.Logits(t.Context(), b, []int32{0}); err == nil || !strings.Contains(err.Error(), "made to classify sequences") {
 		t.Errorf("logits of tokens: %v", err)
 	}
-	if _, err := newNetwork(t, smallBERT(), 1).Classify(t.Context(), b); err == nil || !strings.Contains(err.Error(), "no classes") {
+	if _, err := newNetwork(t, smallBERT(), 1).Classify(t.Context(), b); err == nil || !strings.Contains(err.Error(), "made to predict tokens") {
 		t.Errorf("classes of a language model: %v", err)
 	}
 	for want, targets := range map[string][]int32{
@@ -180,7 +180,7 @@ func TestClassifierConfig(t *testing.T) {
 	for fields, want := range map[string]string{
 		``:                      "LABEL_0 LABEL_1",
 		`,"num_labels":3`:       "LABEL_0 LABEL_1 LABEL_2",
-		`,"num_labels":1`:       "num_labels is 1",
+		`,"num_labels":1`:       "",
 		`,"num_labels":-1`:      "num_labels is -1",
 		`,"num_labels":1000000`: "num_labels is 1000000",
 		`,"id2label":{"0":"a","1":"b"},"classifier_dropout":null`: "a b",
@@ -188,7 +188,7 @@ func TestClassifierConfig(t *testing.T) {
 		`,"id2label":{"0":"a","1":"a"}`:                           "same name",
 		`,"id2label":{"0":"a","1":"b"},"num_labels":3`:            "num_labels is 3",
 		`,"id2label":{"0":"a","1":"b"},"label2id":{"a":1,"b":0}`:  "label2id does not",
-		`,"problem_type":"regression"`:                            "problem_type",
+		`,"problem_type":"regression"`:                            "want num_labels 1",
 		`,"classifier_dropout":1`:                                 "classifier_dropout",
 	} {
 		c, err := ReadConfig([]byte(start + fields + "}"))
@@ -196,7 +196,7 @@ func TestClassifierConfig(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		} else {
-			got = strings.Join(c.(*BERTClassifierConfig).Labels, " ")
+			got = strings.Join(c.(*EncoderConfig).Labels, " ")
 		}
 		if !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", fields, got, want)

@@ -20,8 +20,7 @@ type Extra map[string]json.RawMessage
 // transformers; unknown ones are kept. The result is valid.
 func ReadConfig(data []byte) (Config, error) {
 	var kind struct {
-		ModelType     string   `json:"model_type"`
-		Architectures []string `json:"architectures"`
+		ModelType string `json:"model_type"`
 	}
 	if err := json.Unmarshal(data, &kind); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -30,17 +29,18 @@ func ReadConfig(data []byte) (Config, error) {
 	switch kind.ModelType {
 	case "bert":
 		c = DefaultBERT()
-		if slices.Contains(kind.Architectures, classifierArchitecture) {
-			c = &BERTClassifierConfig{BERTConfig: *DefaultBERT()}
-		}
+	case "distilbert":
+		c = DefaultDistilBERT()
+	case "roberta":
+		c = DefaultRoBERTa()
 	case "gpt2":
 		c = DefaultGPT2()
 	case "llama":
 		c = DefaultLlama()
 	case "":
-		return nil, fmt.Errorf("read config.json: it has no model_type; known ones are bert, gpt2 and llama")
+		return nil, fmt.Errorf("read config.json: it has no model_type; known ones are bert, distilbert, gpt2, llama and roberta")
 	default:
-		return nil, fmt.Errorf("read config.json: model_type %q is not known; known ones are bert, gpt2 and llama", kind.ModelType)
+		return nil, fmt.Errorf("read config.json: model_type %q is not known; known ones are bert, distilbert, gpt2, llama and roberta", kind.ModelType)
 	}
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -143,6 +143,7 @@ var activations = map[string]kernels.Activation{
 	"gelu_new":          kernels.GELUTanh,
 	"gelu_fast":         kernels.GELUTanh,
 	"gelu_pytorch_tanh": kernels.GELUTanh,
+	"relu":              kernels.ReLU,
 }
 
 // activation demands that a field names an activation.

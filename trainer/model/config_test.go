@@ -76,7 +76,7 @@ func TestRefusedConfig(t *testing.T) {
 		{"huge", "gpt2", `"n_embd": 32`, `"n_embd": 1099511627776`, "n_embd is 1099511627776"},
 		{"heads", "bert", `"num_attention_heads": 2`, `"num_attention_heads": 3`, "a multiple of num_attention_heads, 3"},
 		{"no heads", "gpt2", `"n_head": 4`, `"n_head": 0`, "n_head is 0"},
-		{"activation", "bert", `"gelu"`, `"relu"`, `"relu"`},
+		{"activation", "bert", `"gelu"`, `"swish"`, `"swish"`},
 		{"dropout", "gpt2", `"attn_pdrop": 0.1`, `"attn_pdrop": 1`, "attn_pdrop is 1"},
 		{"eps", "gpt2", `1e-05`, `0`, "layer_norm_epsilon is 0"},
 		{"positions", "bert", `"absolute"`, `"relative_key"`, "position_embedding_type is relative_key"},

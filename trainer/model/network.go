@@ -2,7 +2,7 @@
 // causal language modelling, as Hugging Face transformers defines BertForMaskedLM, BertForSequenceClassification, GPT2LMHeadModel and
 // LlamaForCausalLM. Parameters have the names, shapes and layouts of their checkpoints.
 //
-// [ReadConfig] reads a config.json, or a program fills a [BERTConfig], [BERTClassifierConfig], [GPT2Config] or [LlamaConfig]; [New] makes the
+// [ReadConfig] reads a config.json, or a program fills a [EncoderConfig], [GPT2Config] or [LlamaConfig]; [New] makes the
 // [Network], whose weights are zero until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without
 // padding:
 //
@@ -27,7 +27,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/params"
 )
 
-// Config is the configuration of one of the architectures: [BERTConfig], [BERTClassifierConfig], [GPT2Config] or [LlamaConfig].
+// Config is the configuration of one of the architectures: [EncoderConfig], [GPT2Config] or [LlamaConfig].
 type Config interface {
 	// Validate returns an error that names a field whose value this package can't run, if there is one.
 	Validate() error
@@ -51,7 +51,8 @@ type Limits struct {
 	Vocabulary int // ids and labels lie below
 	Positions  int // tokens of a sequence, at most
 	Segments   int // segments lie below
-	Classes    int // targets of sequences lie below; 0 for a model of tokens
+	Classes    int // classes of sequences or tokens lie below; 0 for a model whose classes have no names
+	Head       Head
 }
 
 // Network is a model with its weights. It satisfies trainer.Model. It is not safe for concurrent use.
@@ -121,22 +122,16 @@ func (n *Network) Close() error {
 	return errors.Join(errs...)
 }
 
-// Loss runs b and returns the sum of the cross-entropies, in nats, at the positions whose label is not schemas.IgnoreLabel, and their number; a
-// classifier has one target for each sequence in their place. With
-// o.Train dropout is on and the gradient of o.Scale times the sum is added to Params().Grads; o.Scale must then not be 0. A batch without
+// Loss runs b and returns the sum of the losses, and the number of its terms: cross-entropies in nats at the positions whose label is not schemas.IgnoreLabel, or what
+// the head has in their place. With o.Train dropout is on and the gradient of o.Scale times the sum is added to Params().Grads; o.Scale must then not be 0. A batch without
 // labels has the loss 0 and no gradient. An input that the model does not take is an error that names it.
 func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.StepOptions) (sum float64, labels int, err error) {
 	if err := n.limits.check(b); err != nil {
 		return 0, 0, err
 	}
 	n.load(b)
-	if n.limits.Classes > 0 {
-		err = n.loadTargets(b)
-	} else {
-		err = n.loadLabels(b)
-	}
-	if err != nil {
-		return 0, 0, err
+	if err := n.loadTargets(b); err != nil {
+		return 0, 0, fmt.Errorf("minibatch %d: %w", b.Step, err)
 	}
 	if len(n.batch.Rows) == 0 {
 		return 0, 0, nil
@@ -156,92 +151,11 @@ func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.Step
 	return p.loss.Sum(), p.loss.Labels(), nil
 }
 
-// Logits runs b without dropout and returns one number for each entry of the vocabulary, for each of rows, which index b.IDs. The result
-// is valid until the next call. Labels may be nil.
-func (n *Network) Logits(ctx context.Context, b *schemas.Minibatch, rows []int32) ([]float32, error) {
-	if n.limits.Classes > 0 {
-		return nil, errors.New("logits: the model classifies sequences: it has none for tokens")
-	}
-	if err := n.limits.check(b); err != nil {
-		return nil, err
-	}
-	for i, row := range rows {
-		if row < 0 || int(row) >= len(b.IDs) {
-			return nil, fmt.Errorf("logits: row %d is token %d, outside the %d tokens of the minibatch", i, row, len(b.IDs))
-		}
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	n.load(b)
-	n.batch.Rows = append(n.batch.Rows, rows...)
-	return n.predict(ctx)
-}
-
-// Classify runs b without dropout and returns one number for each class, for each sequence of b: the logits of BertForSequenceClassification.
-// The result is valid until the next call. Targets may be nil.
-func (n *Network) Classify(ctx context.Context, b *schemas.Minibatch) ([]float32, error) {
-	if n.limits.Classes == 0 {
-		return nil, errors.New("classify: the model predicts tokens: it has no classes")
-	}
-	if err := n.limits.check(b); err != nil {
-		return nil, err
-	}
-	n.load(b)
-	n.batch.Rows = append(n.batch.Rows, b.CuSeqlens[:len(b.CuSeqlens)-1]...)
-	return n.predict(ctx)
-}
-
-// predict runs the loaded rows.
-func (n *Network) predict(ctx context.Context) ([]float32, error) {
-	p, err := n.program(prediction)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.graph.Run(ctx, &n.batch); err != nil {
-		return nil, fmt.Errorf("logits: %w", err)
-	}
-	return p.logits.Floats(), nil
-}
-
-// loadLabels takes the labelled tokens of b as rows.
-func (n *Network) loadLabels(b *schemas.Minibatch) error {
-	if len(b.Labels) != len(b.IDs) {
-		return fmt.Errorf("minibatch %d has %d labels for %d tokens", b.Step, len(b.Labels), len(b.IDs))
-	}
-	for i, label := range b.Labels {
-		if label == schemas.IgnoreLabel {
-			continue
-		}
-		if label < 0 || int(label) >= n.limits.Vocabulary {
-			return fmt.Errorf("minibatch %d: token %d has the label %d, outside the vocabulary of %d entries", b.Step, i, label, n.limits.Vocabulary)
-		}
-		n.batch.Rows, n.batch.Labels = append(n.batch.Rows, int32(i)), append(n.batch.Labels, label)
-	}
-	return nil
-}
-
-// loadTargets takes the first tokens of the sequences of b that have a target as rows: the place of [CLS].
-func (n *Network) loadTargets(b *schemas.Minibatch) error {
-	if sequences := len(b.CuSeqlens) - 1; len(b.Targets) != sequences {
-		return fmt.Errorf("minibatch %d has %d targets for %d sequences", b.Step, len(b.Targets), sequences)
-	}
-	for i, target := range b.Targets {
-		if target == schemas.IgnoreLabel {
-			continue
-		}
-		if target < 0 || int(target) >= n.limits.Classes {
-			return fmt.Errorf("minibatch %d: sequence %d has the target %d, outside the %d classes of the model", b.Step, i, target, n.limits.Classes)
-		}
-		n.batch.Rows, n.batch.Labels = append(n.batch.Rows, b.CuSeqlens[i]), append(n.batch.Labels, target)
-	}
-	return nil
-}
-
 // load makes n.batch a view of b, with no rows yet.
 func (n *Network) load(b *schemas.Minibatch) {
 	n.batch.IDs, n.batch.Positions, n.batch.Segments, n.batch.CuSeqlens = b.IDs, b.Positions, b.Segments, b.CuSeqlens
 	n.batch.Rows, n.batch.Labels = n.batch.Rows[:0], n.batch.Labels[:0]
+	n.batch.Groups, n.batch.Values = append(n.batch.Groups[:0], 0), n.batch.Values[:0]
 }
 
 // program returns the graph of a mode, building it the first time.
@@ -258,7 +172,7 @@ func (n *Network) program(m mode) (*program, error) {
 	if m == prediction || m == decoding {
 		p.logits = p.graph.Logits(hidden, table, bias)
 	} else {
-		p.loss = p.graph.CrossEntropy(hidden, table, bias)
+		p.loss = n.loss(p.graph, hidden, table, bias)
 	}
 	var err error
 	if m == training {
@@ -271,6 +185,17 @@ func (n *Network) program(m mode) (*program, error) {
 	}
 	n.programs[m] = p
 	return p, nil
+}
+
+// loss ends a graph in the loss of the head.
+func (n *Network) loss(g *fused.Graph, hidden *fused.Tensor, table, bias *params.Param) *fused.Loss {
+	switch n.limits.Head {
+	case QuestionAnswering, MultipleChoice:
+		return g.GroupCrossEntropy(g.Logits(hidden, table, bias))
+	case Regression:
+		return g.SquaredError(g.Logits(hidden, table, bias))
+	}
+	return g.CrossEntropy(hidden, table, bias)
 }
 
 // check returns an error that names the first thing in b that the model does not take.

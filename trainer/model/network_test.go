@@ -15,7 +15,7 @@ import (
 	"github.com/shardmill/shardmill/trainer/kernels"
 )
 
-func smallBERT() *BERTConfig {
+func smallBERT() *EncoderConfig {
 	c := DefaultBERT()
 	c.VocabSize, c.HiddenSize, c.Layers, c.Heads, c.IntermediateSize, c.MaxPositions = 50, 20, 2, 4, 36, 140
 	return c

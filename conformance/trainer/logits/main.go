@@ -1,5 +1,6 @@
 // Command logits runs a model folder and prints what it predicts, for comparisons with transformers. It reads JSON lines
-// {"ids": […], "segments": […]} and writes, for each, one line with the list of the logits at all positions, one list each.
+// {"ids": […], "segments": […]} and writes, for each, one line with the list of the logits at all positions, one list each; a model that scores sequences
+// gives one list.
 //
 //	logits FOLDER < sequences.jsonl                   runs the model in FOLDER
 //	logits FOLDER CONFIG SEED < sequences.jsonl       first writes a new model of that config.json to FOLDER
@@ -120,21 +121,47 @@ func predict(n *model.Network, in *json.Decoder, out *json.Encoder) error {
 			return err
 		}
 		b := &schemas.Minibatch{IDs: s.IDs, Segments: s.Segments, CuSeqlens: []int32{0, int32(len(s.IDs))}}
-		var rows []int32
 		for i := range s.IDs {
-			b.Positions, rows = append(b.Positions, int32(i)), append(rows, int32(i))
+			b.Positions = append(b.Positions, int32(i))
 		}
-		logits, err := n.Logits(context.Background(), b, rows)
+		logits, rows, err := scores(context.Background(), n, b)
 		if err != nil {
 			return err
 		}
-		vocabulary := n.Limits().Vocabulary
+		width := len(logits) / rows
 		var table [][]float32
 		for i := range rows {
-			table = append(table, logits[i*vocabulary:(i+1)*vocabulary])
+			table = append(table, logits[i*width:(i+1)*width])
 		}
 		if err := out.Encode(table); err != nil {
 			return err
 		}
 	}
+}
+
+// scores runs one sequence and returns what the head of the model gives, for so many rows.
+func scores(ctx context.Context, n *model.Network, b *schemas.Minibatch) (logits []float32, rows int, err error) {
+	switch n.Limits().Head {
+	case model.SequenceClassification:
+		logits, err = n.Classify(ctx, b)
+		return logits, 1, err
+	case model.MultipleChoice:
+		b.Choices = 1
+		logits, err = n.Choose(ctx, b)
+		return logits, 1, err
+	case model.Regression:
+		logits, err = n.Regress(ctx, b)
+		return logits, 1, err
+	case model.TokenClassification:
+		logits, err = n.TagTokens(ctx, b)
+	case model.QuestionAnswering:
+		logits, err = n.Spans(ctx, b)
+	default:
+		var all []int32
+		for i := range b.IDs {
+			all = append(all, int32(i))
+		}
+		logits, err = n.Logits(ctx, b, all)
+	}
+	return logits, len(b.IDs), err
 }
