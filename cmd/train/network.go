@@ -20,18 +20,16 @@ type objective string
 const (
 	masked objective = "mlm"
 	causal objective = "causal"
-	// classification has examples with labels in place of a dataset of shards.
-	classification objective = "classification"
+	// adapted is a task of taskTable, which has examples in place of a dataset of shards.
+	adapted objective = "task"
 )
 
 func objectiveOf(c model.Config) objective {
-	switch c.Limits().Head {
-	case model.SequenceClassification:
-		return classification
-	case model.LanguageModel:
-		if _, ok := c.(model.Causal); ok {
-			return causal
-		}
+	if taskOf(c) != nil {
+		return adapted
+	}
+	if _, ok := c.(model.Causal); ok {
+		return causal
 	}
 	return masked
 }

@@ -3,6 +3,7 @@ package tasks
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,9 @@ type parquetColumn struct {
 
 func (f *Fields) openParquet(data []byte) (file *parquet.File, columns []parquetColumn, err error) {
 	defer recovered(&err)
+	if err := checkFooter(data); err != nil {
+		return nil, nil, err
+	}
 	file, err = parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, nil, err
@@ -104,6 +108,19 @@ func (f *Fields) openParquet(data []byte) (file *parquet.File, columns []parquet
 		columns = append(columns, parquetColumn{name, leaf.ColumnIndex})
 	}
 	return file, columns, nil
+}
+
+// checkFooter holds the size of the directory against that of the file, which the library does not do before it makes room for it.
+func checkFooter(data []byte) error {
+	const magic, end = "PAR1", 8
+	n := len(data)
+	if n < end+len(magic) || string(data[:4]) != magic || string(data[n-4:]) != magic {
+		return errors.New("it is no Parquet file")
+	}
+	if size := binary.LittleEndian.Uint32(data[n-end:]); int64(size) > int64(n-end-len(magic)) {
+		return fmt.Errorf("the Parquet file is damaged: a directory of %d bytes in a file of %d", size, n)
+	}
+	return nil
 }
 
 // parquetBatch reads a few rows, behind number others. io.EOF may come with the last.
