@@ -3,10 +3,16 @@ package tasks
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/shardmill/shardmill/internal/realdata"
@@ -290,6 +296,68 @@ func TestRealFormats(t *testing.T) {
 	} {
 		if got, err := ReadChoices(realdata.Path(t, c.path), c.fields); err != nil || len(got) != c.want {
 			t.Errorf("%s: %d questions, error %v, want %d", c.path, len(got), err, c.want)
+		}
+	}
+}
+
+// TestCompressedSets reads the same set in each compression, and refuses what is none or too much.
+func TestCompressedSets(t *testing.T) {
+	dir := t.TempDir()
+	const content = "text\tlabel\nx\t1\n"
+	var gz, zs bytes.Buffer
+	g := gzip.NewWriter(&gz)
+	z, err := zstd.NewWriter(&zs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []io.WriteCloser{g, z} {
+		if _, err := io.WriteString(w, content); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, data := range map[string]string{"a.tsv": content, "a.tsv.gz": gz.String(), "a.TSV.zst": zs.String()} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(data), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Read(path, single); err != nil || len(got) != 1 || got[0] != (Example{"x", "", "1", 2}) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	path := filepath.Join(dir, "b.tsv.gz")
+	if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path, single); err == nil || !strings.Contains(err.Error(), "decompress "+path) {
+		t.Error(err)
+	}
+	if _, err := io.ReadAll(&sized{in: strings.NewReader(content), left: 3}); err == nil {
+		t.Error("there is no limit")
+	}
+}
+
+// TestDamagedParquet changes bytes of a file: an error or examples come back, soon, and no panic.
+func TestDamagedParquet(t *testing.T) {
+	file := parquetFile(t, 3)
+	for _, c := range []struct{ content, want string }{
+		{"", "it is no Parquet file"}, {"PAR1PAR1", "it is no Parquet file"},
+		{file[:len(file)-8] + "\xff\xff\xff\x7fPAR1", "a directory of 2147483647 bytes in a file of"},
+	} {
+		if _, err := read(strings.NewReader(c.content), "a.parquet", single); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %s", err, c.want)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		damaged := []byte(file)
+		for range 1 + rng.IntN(3) {
+			damaged[rng.IntN(len(damaged))] = byte(rng.Uint32())
+		}
+		if got, err := read(bytes.NewReader(damaged), "a.parquet", single); (err == nil) != (len(got) > 0) {
+			t.Fatalf("%d examples with error %v", len(got), err)
 		}
 	}
 }
