@@ -25,6 +25,7 @@ type eval struct {
 	threads     int
 	json        bool
 	labelled    labelledFlags
+	worst       int
 }
 
 // evaluation is what the command reports. Losses and entropies are in nats.
@@ -47,7 +48,9 @@ func newEval() *cobra.Command {
 		Use:   "eval --model DIR --data DIR",
 		Short: "Held-out loss and perplexity of a model",
 		Long: `eval measures the loss of a model on the held-out documents of a dataset: of masked tokens for a BERT, of next tokens for a GPT-2. Of a
-model that labels texts (see finetune) it measures loss, accuracy, F1, Matthews' correlation and the confusion of labels on a file.
+model that finetune adapted to a task it measures loss and scores on a file: accuracy, F1, Matthews' correlation and the confusion of labels or
+tags; precision, recall and F1 of entities; exact answers and the F1 of their words; correlations of numbers. It shows the examples with the
+highest loss.
 
 Beside it stands the unigram entropy of the same tokens: the loss of the best guess that knows the frequency of every token in these
 very documents, and nothing of the context.
@@ -66,7 +69,7 @@ very documents, and nothing of the context.
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&e.model, "model", "", "model folder")
-	f.StringVar(&e.data, "data", "", "dataset folder; a .tsv, .csv or .jsonl file for a classifier")
+	f.StringVar(&e.data, "data", "", "dataset folder; a file of examples for a model that was adapted to a task")
 	f.StringVar(&e.split, "split", loader.HeldOut, "documents to measure on: held-out, train or all")
 	f.IntVar(&e.batch.length, "seq-len", 0, "tokens in a sequence; 0 means the longest that the model takes, up to 1024")
 	f.Int64Var(&e.maxTokens, "max-tokens", 0, "tokens to read, rounded up to whole minibatches; 0 means all")
@@ -75,7 +78,8 @@ very documents, and nothing of the context.
 	f.Uint64Var(&e.seed, "seed", 0, "seed of the masks")
 	f.IntVar(&e.threads, "threads", 0, "threads; 0 means all processors")
 	f.BoolVar(&e.json, "json", false, "print one JSON object")
-	e.labelled.flags(cmd, "label")
+	f.IntVar(&e.worst, "worst", 5, "examples with the highest loss to show, for a model that was adapted to a task")
+	e.labelled.flags(cmd)
 	return cmd
 }
 
@@ -92,6 +96,9 @@ func (e *eval) validate(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("seq-len") && e.batch.length < 1 {
 		return usagef("--seq-len %d: give at least 1", e.batch.length)
 	}
+	if e.worst < 0 {
+		return usagef("--worst %d: give at least 0", e.worst)
+	}
 	return validateThreads(e.threads)
 }
 
@@ -104,14 +111,17 @@ func (e *eval) run(ctx context.Context, w io.Writer, cmd *cobra.Command) (err er
 		return err
 	}
 	defer closing(&err, m)
-	if m.objective == classification {
-		if err := refuse(cmd, "is for language models, and "+e.model+" labels texts", "split", "max-tokens", "mask-rate", "boundaries", "seed"); err != nil {
+	if t := taskOf(m.Config()); t != nil {
+		if err := refuse(cmd, "is for language models, and "+e.model+" is none: "+t.does, "split", "max-tokens", "mask-rate", "boundaries", "seed"); err != nil {
 			return err
 		}
 		e.labelled.length = e.batch.length
-		return e.classifier(ctx, m, w)
+		if err := e.labelled.validate(cmd, t); err != nil {
+			return err
+		}
+		return e.task(ctx, m, t, w)
 	}
-	if err := refuse(cmd, "is for models that label texts, and "+e.model+" is a language model", labelledNames...); err != nil {
+	if err := refuse(cmd, "is for models that finetune adapted to a task, and "+e.model+" is a language model", append(labelledNames, "worst")...); err != nil {
 		return err
 	}
 	return e.languageModel(ctx, m, w)

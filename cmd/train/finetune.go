@@ -45,23 +45,31 @@ type finetune struct {
 	progress    string
 	options     trainer.Options
 
+	perLabel int
+
+	kind      *task
 	tokenizer *tokenizers.Tokenizer
 }
 
 // lossMetric chooses the best model by the lowest loss.
 const lossMetric = trainer.BestLoss
 
-var finetuneMetrics = []string{metrics.Accuracy, metrics.F1, metrics.MacroF1, metrics.Matthews, lossMetric}
-
 func newFinetune(args []string) *cobra.Command {
 	var t finetune
 	cmd := &cobra.Command{
 		Use:   "finetune --model DIR --train FILE --eval FILE --out DIR",
-		Short: "Adapt a BERT to label texts or pairs of texts",
-		Long: `finetune trains a BERT to give each text, or pair of texts, one label. It starts from the encoder of --model, such as one that pretrain
-made, with a new head at random; from a model with labels it takes the head along.
+		Short: "Adapt a BERT, RoBERTa or DistilBERT to a task",
+		Long: `finetune trains an encoder for a task. It starts from the encoder of --model, such as one that pretrain made, with a new head at random; from a
+model for the same task it takes the head along.
 
-Files end in .tsv (quotes are plain characters), .csv or .jsonl. Without --eval the model of the last epoch is the result, else that of the
+  --task      learns                                     from files
+  classify    a label for each text, or pair of texts    .tsv (quotes are plain characters), .csv, .jsonl, .parquet
+  regress     a number for each text, or pair of texts   the same
+  tag         a tag for each word                        .conll, .txt, .conllu, .iob2: a word on each line
+  qa          where a text answers a question            .json as SQuAD, .jsonl
+  choice      the right one of some options              .jsonl, .json
+
+Files may be compressed (.gz, .zst). Without --eval the model of the last epoch is the result, else that of the
 epoch with the best --metric; the folder of --out is then its model folder, with metrics.jsonl beside it. The checkpoints of the best and the
 last epoch stay, each three times the size of the model. The first Ctrl-C or SIGTERM saves
 and ends; --resume goes on, to the same bits that an undisturbed run would have reached. The same seed gives the same model on any number
@@ -69,7 +77,10 @@ of threads.
 ` + exitCodes,
 		Example: `  train finetune --model bert --train train.tsv --eval dev.tsv --text-field sentence --out sst2 --epochs 3
   train finetune --model bert --train train.csv --eval dev.csv --text-field premise --pair-field hypothesis --out rte --metric matthews
-  train finetune --model bert --train train.tsv --eval dev.tsv --text-field sentence --out scratch --from-scratch`,
+  train finetune --model bert --train train.tsv --eval dev.tsv --text-field sentence --out scratch --from-scratch
+  train finetune --task tag --model bert --train train.conll --eval dev.conll --out ner
+  train finetune --task qa --model bert --train train-v1.1.json --eval dev-v1.1.json --out squad
+  train finetune --task choice --model bert --train swag.jsonl --text-field startphrase --options-field ending0,ending1,ending2,ending3 --out swag`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := t.validate(cmd); err != nil {
@@ -85,20 +96,21 @@ of threads.
 func (t *finetune) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&t.task, "task", string(classification), "what to learn: classification")
+	f.StringVar(&t.task, "task", taskTable[0].name, "what to learn: "+taskNames())
 	f.StringVar(&t.model, "model", "", "model folder to start from")
 	f.StringVar(&t.train, "train", "", "file of examples to learn from")
 	f.StringVar(&t.eval, "eval", "", "file of examples to measure on after each epoch")
 	f.StringVar(&t.out, "out", "", "folder for model, checkpoints and metrics")
 	f.BoolVar(&t.options.Resume, "resume", false, "go on from the newest checkpoint in --out; begin if there is none")
-	t.labelled.flags(cmd, "label")
+	t.labelled.flags(cmd)
 	f.IntVar(&t.examples, "train-examples", 0, "learn from this many examples, chosen by seed; 0 means all")
+	f.IntVar(&t.perLabel, "examples-per-label", 0, "learn from this many examples of each label, chosen by seed; 0 means all")
 	f.BoolVar(&t.fromScratch, "from-scratch", false, "random weights instead of those of --model, to see what these are worth")
-	f.StringVar(&t.metric, "metric", metrics.Accuracy, "what makes the best epoch: "+strings.Join(finetuneMetrics, ", "))
+	f.StringVar(&t.metric, "metric", "", metricUsage())
 
 	f.Int64Var(&t.epochs, "epochs", 3, "times that each example is learned from")
 	f.IntVar(&t.sequences, "batch-size", 32, "examples in a minibatch")
-	f.IntVar(&t.labelled.length, "seq-len", 0, "longest sequence in tokens, what is over is cut off; 0 means what the model takes, up to 128")
+	f.IntVar(&t.labelled.length, "seq-len", 0, "longest sequence in tokens, what is over is cut off; 0 means what the model takes, up to 128, or 384 for qa")
 	f.Float64Var(&t.options.Schedule.Peak, "lr", 5e-5, "highest learning rate; small models want more")
 	f.StringVar(&t.options.Schedule.Shape, "schedule", optim.Linear, "learning rate after the warm-up: "+strings.Join(optim.Shapes, ", "))
 	f.Float64Var(&t.warmup, "warmup", 0.1, "share of the updates with a rising learning rate")
@@ -118,15 +130,20 @@ func (t *finetune) validate(cmd *cobra.Command) error {
 	if err := required(cmd, "model", "train", "out"); err != nil {
 		return err
 	}
+	if t.kind = taskNamed(t.task); t.kind != nil && t.metric == "" {
+		t.metric = t.kind.metrics[0]
+	}
 	switch {
-	case t.task != string(classification):
-		return usagef("--task %q is not known; there is classification", t.task)
+	case t.kind == nil:
+		return usagef("--task %q is not known; there are %s", t.task, taskNames())
 	case t.labelled.fields.Label == "":
 		return usagef("--label-field is empty: there would be nothing to learn")
-	case !slices.Contains(finetuneMetrics, t.metric):
-		return usagef("--metric %q is none of %s", t.metric, strings.Join(finetuneMetrics, ", "))
-	case t.examples < 0:
-		return usagef("--train-examples %d: give at least 1, or 0 for all", t.examples)
+	case !slices.Contains(t.kind.metrics, t.metric):
+		return usagef("--metric %q is none of %s", t.metric, strings.Join(t.kind.metrics, ", "))
+	case t.examples < 0 || t.perLabel < 0:
+		return usagef("--train-examples %d, --examples-per-label %d: give at least 1, or 0 for all", t.examples, t.perLabel)
+	case t.examples > 0 && t.perLabel > 0:
+		return usagef("--train-examples and --examples-per-label: give one of them")
 	case t.epochs < 1 || t.epochs > 1<<20:
 		return usagef("--epochs %d is outside 1..%d", t.epochs, 1<<20)
 	case t.options.Patience < 0 || t.options.Patience > 0 && t.eval == "":
@@ -136,7 +153,7 @@ func (t *finetune) validate(cmd *cobra.Command) error {
 	case !(t.warmup >= 0 && t.warmup < 1):
 		return usagef("--warmup %v is outside 0 to less than 1", t.warmup)
 	}
-	if err := t.labelled.validate(); err != nil {
+	if err := t.labelled.validate(cmd, t.kind); err != nil {
 		return err
 	}
 	return validateThreads(t.threads)
@@ -144,23 +161,30 @@ func (t *finetune) validate(cmd *cobra.Command) error {
 
 // run trains.
 func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	set, err := tasks.Read(t.train, t.labelled.fields)
+	set, err := t.kind.read(&t.labelled, t.train, true)
 	if err != nil {
 		return err
 	}
-	config, labels, err := t.configuration(set)
+	config, err := t.configuration(set)
 	if err != nil {
 		return err
 	}
 	if t.tokenizer, err = folderTokenizer(t.model, config); err != nil {
 		return err
 	}
-	if t.examples > 0 {
-		if set, err = tasks.Subset(set, t.examples, t.options.Seed); err != nil {
-			return fmt.Errorf("--train-examples: %s: %w", t.train, err)
-		}
+	if err := t.choose(set); err != nil {
+		return err
 	}
-	train, cut, err := t.batches(t.train, set, config, labels, tasks.Options{BatchSequences: t.sequences, Shuffle: true, Seed: t.options.Seed})
+	e, err := t.labelled.encoder(t.tokenizer, config, t.kind.length, t.pairs())
+	if err != nil {
+		return err
+	}
+	t.labelled.length = e.template.MaxTokens
+	sequences, group, cut, err := set.sequences(e, config.Labels)
+	if err != nil {
+		return err
+	}
+	train, err := tasks.NewBatches(sequences, tasks.Options{Kind: t.kind.kind, Group: group, BatchSequences: t.sequences, Shuffle: true, Seed: t.options.Seed})
 	if err != nil {
 		return err
 	}
@@ -179,11 +203,11 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer closing(&err, network)
-	if err := t.evaluation(network, labels); err != nil {
+	if err := t.evaluation(network, e); err != nil {
 		return err
 	}
-	show.note("%d parameters, %d examples (%d cut to %d tokens) of %d labels, %d threads", network.Params().Count(), len(set), cut,
-		t.labelled.length, len(labels.Names), pool.Threads())
+	show.note("%d parameters, %d examples (%d cut to %d tokens)%s, %d threads", network.Params().Count(), set.len(), cut,
+		t.labelled.length, ofLabels(config.Labels), pool.Threads())
 	t.options.Hooks = trainer.Hooks{OnResume: show.resumed, OnStep: show.step, OnEval: show.eval, OnCheckpoint: show.saved}
 	if err := show.measure(network, pool, t.labelled.length); err != nil {
 		return err
@@ -194,9 +218,13 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	data := [][2]string{{"examples", strconv.Itoa(set.len())}}
+	if len(config.Labels) > 0 {
+		data = append(data, [2]string{"labels", strings.Join(config.Labels, ", ")})
+	}
 	card := report.Card{
-		Task: "text-classification", Kind: modelType(config), Parameters: network.Params().Count(), Use: "train predict --model . --data texts.tsv",
-		Data: [][2]string{{"examples", strconv.Itoa(len(set))}, {"labels", strings.Join(labels.Names, ", ")}, {"fingerprint of examples and order", train.Fingerprint()}},
+		Task: t.kind.hub, Kind: modelType(config), Parameters: network.Params().Count(), Use: "train predict --model . --data FILE",
+		Data: append(data, [2]string{"fingerprint of examples and order", train.Fingerprint()}),
 	}
 	if err := writeReport(t.out, card); err != nil {
 		return fmt.Errorf("the model is done, but not its report: %w", err)
@@ -204,48 +232,60 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	return t.finish(stdout, result)
 }
 
-// configuration describes the model: that of the folder with a head for the labels of the set, or with its own head.
-func (t *finetune) configuration(set []tasks.Example) (*model.EncoderConfig, *tasks.Labels, error) {
+// metricUsage is the help of --metric.
+func metricUsage() string {
+	text := "what makes the best epoch"
+	for _, t := range taskTable {
+		text += fmt.Sprintf("; %s: %s", t.name, strings.Join(t.metrics, ", "))
+	}
+	return text + " (default: the first)"
+}
+
+// ofLabels says how many labels there are, if there are any.
+func ofLabels(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of %d labels", len(names))
+}
+
+// pairs tells that sequences are of two texts.
+func (t *finetune) pairs() bool { return t.kind.pairs(&t.labelled) }
+
+// choose keeps the examples to learn from.
+func (t *finetune) choose(set examples) error {
+	if t.examples > 0 {
+		if err := set.subset(t.examples, t.options.Seed); err != nil {
+			return fmt.Errorf("--train-examples: %s: %w", t.train, err)
+		}
+	}
+	if t.perLabel > 0 {
+		if err := set.fewShot(t.perLabel, t.options.Seed); err != nil {
+			return fmt.Errorf("--examples-per-label: %s: %w", t.train, err)
+		}
+	}
+	return nil
+}
+
+// configuration describes the model: that of the folder with a head for the task and the labels of the set, or with its own head.
+func (t *finetune) configuration(set examples) (*model.EncoderConfig, error) {
 	path := filepath.Join(t.model, checkpoint.ConfigFile)
 	c, err := readConfig(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	encoder, ok := c.(*model.EncoderConfig)
-	switch {
-	case ok && encoder.Head == model.SequenceClassification:
-		labels, err := tasks.NewLabels(encoder.Labels)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return encoder, labels, nil
-	case ok:
-		labels, err := tasks.FindLabels(set)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", t.train, err)
-		}
-		return encoder.WithHead(model.SequenceClassification, labels.Names), labels, nil
+	if !ok {
+		return nil, fmt.Errorf("%s is not an encoder such as BERT: only these can be fine-tuned here", path)
 	}
-	return nil, nil, fmt.Errorf("%s is not an encoder such as BERT: only these can be fine-tuned here", path)
-}
-
-// batches makes minibatches of a set that was read from file, and tells how many examples were cut.
-func (t *finetune) batches(file string, set []tasks.Example, c *model.EncoderConfig, labels *tasks.Labels, o tasks.Options) (*tasks.Batches, int, error) {
-	e, err := t.labelled.encoder(t.tokenizer, c.Limits())
+	if encoder.Head == t.kind.head {
+		return encoder, nil
+	}
+	names, err := set.labels()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	t.labelled.length = e.template.MaxTokens
-	targets, err := labels.Targets(file, set)
-	if err != nil {
-		return nil, 0, err
-	}
-	sequences, cut, err := e.sequences(file, set, targets)
-	if err != nil {
-		return nil, 0, err
-	}
-	b, err := tasks.NewBatches(sequences, o)
-	return b, cut, err
+	return encoder.WithHead(t.kind.head, names), nil
 }
 
 // network makes the model and its first weights.
@@ -265,32 +305,39 @@ func (t *finetune) network(c *model.EncoderConfig, pool *kernels.Pool, show *pro
 }
 
 // evaluation lets the run measure on the examples of --eval.
-func (t *finetune) evaluation(n *model.Network, labels *tasks.Labels) error {
+func (t *finetune) evaluation(n *model.Network, e *encoder) error {
 	if t.eval == "" {
 		return nil
 	}
-	classes := len(labels.Names)
-	if t.metric == metrics.F1 && classes != 2 {
-		return usagef("--metric f1 is for two labels, these are %d: choose macro_f1", classes)
+	names := n.Config().(*model.EncoderConfig).Labels
+	switch {
+	case t.kind.kind == tasks.Classes && t.metric == metrics.F1 && len(names) != 2:
+		return usagef("--metric f1 is for two labels, these are %d: choose macro_f1", len(names))
+	case t.metric == entityF1 && !marksEntities(names):
+		return usagef("--metric %s is for tags such as B-PER: choose accuracy", entityF1)
 	}
-	set, err := tasks.Read(t.eval, t.labelled.fields)
+	set, err := t.kind.read(&t.labelled, t.eval, true)
 	if err != nil {
 		return err
 	}
-	batches, _, err := t.batches(t.eval, set, n.Config().(*model.EncoderConfig), labels, tasks.Options{BatchSequences: evalSequences})
+	sequences, group, _, err := set.sequences(e, names)
 	if err != nil {
 		return err
 	}
 	t.options.Best, t.options.KeepLast = t.metric, 1
 	t.options.Evaluate = func(ctx context.Context) (trainer.EvalMetrics, error) {
-		m, _, err := trainer.EvaluateClassifier(ctx, n, batches, classes)
-		return m, err
+		outputs, err := infer(ctx, n, t.kind, sequences, group)
+		if err != nil {
+			return trainer.EvalMetrics{}, err
+		}
+		j, err := set.judge(outputs, names)
+		if err != nil {
+			return trainer.EvalMetrics{}, err
+		}
+		return j.metrics()
 	}
 	return nil
 }
-
-// evalSequences is the size of minibatches without gradients. It decides about speed alone.
-const evalSequences = 64
 
 // complete fills in the options that depend on model and data.
 func (t *finetune) complete(c *model.EncoderConfig, train *tasks.Batches) error {

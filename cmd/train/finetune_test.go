@@ -77,7 +77,7 @@ func TestFinetune(t *testing.T) {
 		best = max(best, m.Scores["accuracy"])
 	}
 	out, _ := do(t, "eval", "--model", one, "--data", dev, "--text-field", "first", "--pair-field", "second", "--label-field", "small", "--json")
-	var r classifierEvaluation
+	var r taskEvaluation
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}

@@ -20,18 +20,15 @@ type objective string
 const (
 	masked objective = "mlm"
 	causal objective = "causal"
-	// classification has examples with labels in place of a dataset of shards.
-	classification objective = "classification"
+	// adapted is a task of taskTable, which has examples in place of a dataset of shards.
+	adapted objective = "task"
 )
 
 func objectiveOf(c model.Config) objective {
-	_, follows := c.(model.Causal)
-	switch h := c.Limits().Head; {
-	case h == model.SequenceClassification:
-		return classification
-	case h != model.LanguageModel:
-		return objective(h.String())
-	case follows:
+	if taskOf(c) != nil {
+		return adapted
+	}
+	if _, ok := c.(model.Causal); ok {
 		return causal
 	}
 	return masked

@@ -79,8 +79,8 @@ func (m *fillMask) run(ctx context.Context, w io.Writer, texts []string) (err er
 	switch f.objective {
 	case causal:
 		return fmt.Errorf("%s is a causal model: it continues texts, see generate", m.model)
-	case classification:
-		return fmt.Errorf("%s is a classifier: it labels texts, see predict", m.model)
+	case adapted:
+		return fmt.Errorf("%s is no language model: %s, see predict", m.model, taskOf(f.Config()).does)
 	}
 	mask, err := maskToken(f.tokenizer)
 	if err != nil {
@@ -227,8 +227,8 @@ func (g *generate) run(ctx context.Context, w io.Writer) (err error) {
 	}
 	defer closing(&err, f)
 	config, ok := f.Config().(model.Causal)
-	if f.objective == classification {
-		return fmt.Errorf("%s is a classifier: it labels texts, see predict", g.model)
+	if f.objective == adapted {
+		return fmt.Errorf("%s is no language model: %s, see predict", g.model, taskOf(f.Config()).does)
 	}
 	if !ok {
 		return fmt.Errorf("%s is a masked model: it fills gaps, see fill-mask", g.model)

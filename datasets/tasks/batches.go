@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 
@@ -19,18 +20,24 @@ import (
 type Template struct {
 	CLS, SEP  uint32
 	MaxTokens int // longest sequence, special tokens included
+
+	OneSegment bool // all tokens are of the first segment, as for models that know no other
+	TwoSEP     bool // RoBERTa: [CLS] a [SEP] [SEP] b [SEP]
 }
 
-// Sequence is an example in tokens.
+// Sequence is an example in tokens, or one of those that make an example.
 type Sequence struct {
 	IDs    []uint32
-	First  int   // tokens of the first segment, its [SEP] included
-	Target int32 // id of the class, or schemas.IgnoreLabel
+	First  int      // tokens of the first segment, its [SEP] included
+	Target int32    // Classes and Choices: id of the class or of the right choice, or schemas.IgnoreLabel
+	Labels []int32  // Tags: id of the tag of each token, or schemas.IgnoreLabel
+	Span   [2]int32 // Spans: first and last token of the answer, or schemas.NoSpan
+	Value  float32  // Values: the number to predict, or NaN
 }
 
 // Validate refuses a template whose sequences have no room for a token of each text.
 func (t *Template) Validate(pair bool) error {
-	if least := special(pair) + texts(pair); t.MaxTokens < least {
+	if least := t.special(pair) + texts(pair); t.MaxTokens < least {
 		return fmt.Errorf("sequences of %d tokens are too short: give at least %d", t.MaxTokens, least)
 	}
 	return nil
@@ -43,11 +50,16 @@ func texts(pair bool) int {
 	return 1
 }
 
-func special(pair bool) int { return texts(pair) + 1 }
+func (t *Template) special(pair bool) int {
+	if pair && t.TwoSEP {
+		return texts(pair) + 2
+	}
+	return texts(pair) + 1
+}
 
 // Single makes a sequence of one text. What is over the limit is cut off at its end.
 func (t *Template) Single(a []uint32, target int32) Sequence {
-	a = a[:max(0, min(len(a), t.MaxTokens-special(false)))]
+	a = a[:max(0, min(len(a), t.MaxTokens-t.special(false)))]
 	ids := append(append(append(make([]uint32, 0, len(a)+2), t.CLS), a...), t.SEP)
 	return Sequence{IDs: ids, First: len(ids), Target: target}
 }
@@ -55,11 +67,22 @@ func (t *Template) Single(a []uint32, target int32) Sequence {
 // Pair makes a sequence of two texts. What is over the limit is cut off at the end of the longer one until both are equally long, and then of both:
 // the strategy longest_first of Hugging Face tokenizers.
 func (t *Template) Pair(a, b []uint32, target int32) Sequence {
-	n, m := longestFirst(len(a), len(b), max(0, t.MaxTokens-special(true)))
-	a, b = a[:n], b[:m]
-	ids := append(append(append(make([]uint32, 0, n+m+3), t.CLS), a...), t.SEP)
+	n, m := longestFirst(len(a), len(b), max(0, t.MaxTokens-t.special(true)))
+	return t.join(a[:n], b[:m], target)
+}
+
+// join makes a sequence of two texts, of whatever length.
+func (t *Template) join(a, b []uint32, target int32) Sequence {
+	ids := append(append(append(make([]uint32, 0, len(a)+len(b)+4), t.CLS), a...), t.SEP)
 	first := len(ids)
-	return Sequence{IDs: append(append(ids, b...), t.SEP), First: first, Target: target}
+	if t.TwoSEP {
+		ids = append(ids, t.SEP)
+	}
+	ids = append(append(ids, b...), t.SEP)
+	if t.OneSegment {
+		first = len(ids)
+	}
+	return Sequence{IDs: ids, First: first, Target: target}
 }
 
 // longestFirst returns how much of two lengths stays, so that both together do not exceed limit. Where both are cut and limit is odd, the
@@ -78,14 +101,27 @@ func longestFirst(a, b, limit int) (keepA, keepB int) {
 	return a, limit - a
 }
 
-// Options says how [Batches] orders sequences.
+// Kind is what a minibatch gives a model to learn.
+type Kind uint8
+
+const (
+	Classes Kind = iota // a class for each sequence: Targets
+	Tags                // a tag for each token: Labels
+	Spans               // first and last token of an answer for each sequence: Spans
+	Choices             // the right one of the sequences of an example, which Target of the first tells: Targets and Choices
+	Values              // a number for each example, which Value of its first sequence tells: Values
+)
+
+// Options says how [Batches] orders examples, each of which is Group sequences in a row.
 type Options struct {
-	BatchSequences int    // in a minibatch; the last one of an epoch may have fewer
+	Kind           Kind
+	Group          int    // Choices: sequences of an example; Values: 2 for pairs whose sides are encoded apart; 0 stands for 1
+	BatchSequences int    // examples in a minibatch; the last one of an epoch may have fewer
 	Shuffle        bool   // an order of its own for each epoch, over and over; else one epoch in the order given, then io.EOF
 	Seed           uint64 // of the order
 }
 
-// Batches gives sequences as minibatches without padding, with a target for each. It satisfies trainer.Batches.
+// Batches gives sequences as minibatches without padding, with what is to be learned of each. It satisfies trainer.Batches.
 type Batches struct {
 	options   Options
 	sequences []Sequence
@@ -102,15 +138,24 @@ func NewBatches(sequences []Sequence, o Options) (*Batches, error) {
 	if len(sequences) == 0 {
 		return nil, errors.New("make minibatches: there is no sequence")
 	}
-	b := &Batches{options: o, sequences: sequences, order: make([]int32, len(sequences))}
+	o.Group = max(1, o.Group)
+	if len(sequences)%o.Group != 0 || o.Group > 1 && o.Kind != Choices && o.Kind != Values {
+		return nil, fmt.Errorf("make minibatches: %d sequences in examples of %d", len(sequences), o.Group)
+	}
+	for i := range sequences {
+		if s := &sequences[i]; o.Kind == Tags && len(s.Labels) != len(s.IDs) {
+			return nil, fmt.Errorf("make minibatches: sequence %d has %d tokens with %d labels", i, len(s.IDs), len(s.Labels))
+		}
+	}
+	b := &Batches{options: o, sequences: sequences, order: make([]int32, len(sequences)/o.Group)}
 	b.shuffle(0)
 	return b, nil
 }
 
-// PerEpoch is the number of minibatches in which each sequence comes once.
+// PerEpoch is the number of minibatches in which each example comes once.
 func (b *Batches) PerEpoch() int64 {
 	n := int64(b.options.BatchSequences)
-	return (int64(len(b.sequences)) + n - 1) / n
+	return (int64(len(b.order)) + n - 1) / n
 }
 
 // Next fills m, whose slices it reuses, with the next minibatch. io.EOF says that there is none.
@@ -125,25 +170,63 @@ func (b *Batches) Next(ctx context.Context, m *schemas.Minibatch) error {
 	if epoch != b.epoch {
 		b.shuffle(epoch)
 	}
-	m.Step, m.Labels = b.next, nil
-	m.IDs, m.Positions, m.Segments, m.Targets = m.IDs[:0], m.Positions[:0], m.Segments[:0], m.Targets[:0]
-	m.CuSeqlens = append(m.CuSeqlens[:0], 0)
+	b.clear(m)
 	from := int(b.next%b.PerEpoch()) * b.options.BatchSequences
-	for _, i := range b.order[from:min(from+b.options.BatchSequences, len(b.order))] {
-		s := &b.sequences[i]
-		for at := range s.IDs {
-			m.Positions = append(m.Positions, int32(at))
-			segment := uint8(0)
-			if at >= s.First {
-				segment = 1
-			}
-			m.Segments = append(m.Segments, segment)
+	for _, example := range b.order[from:min(from+b.options.BatchSequences, len(b.order))] {
+		first := int(example) * b.options.Group
+		for i := range b.options.Group {
+			b.add(m, &b.sequences[first+i], i == 0)
 		}
-		m.IDs, m.Targets = append(m.IDs, s.IDs...), append(m.Targets, s.Target)
-		m.CuSeqlens = append(m.CuSeqlens, int32(len(m.IDs)))
 	}
 	b.next++
 	return nil
+}
+
+// clear empties m, and leaves nil what the kind does not have.
+func (b *Batches) clear(m *schemas.Minibatch) {
+	labels, targets, spans, values := m.Labels[:0], m.Targets[:0], m.Spans[:0], m.Values[:0]
+	*m = schemas.Minibatch{Step: b.next, IDs: m.IDs[:0], Positions: m.Positions[:0], Segments: m.Segments[:0], CuSeqlens: append(m.CuSeqlens[:0], 0)}
+	switch b.options.Kind {
+	case Tags:
+		m.Labels = labels
+	case Spans:
+		m.Spans = spans
+	case Values:
+		m.Values = values
+	case Choices:
+		m.Targets, m.Choices = targets, b.options.Group
+	default:
+		m.Targets = targets
+	}
+}
+
+// add puts a sequence at the end of m. first tells that it is the first of its example.
+func (b *Batches) add(m *schemas.Minibatch, s *Sequence, first bool) {
+	start := int32(len(m.IDs))
+	for at := range s.IDs {
+		segment := uint8(0)
+		if at >= s.First {
+			segment = 1
+		}
+		m.Positions, m.Segments = append(m.Positions, int32(at)), append(m.Segments, segment)
+	}
+	m.IDs = append(m.IDs, s.IDs...)
+	m.CuSeqlens = append(m.CuSeqlens, int32(len(m.IDs)))
+	switch span := s.Span; {
+	case b.options.Kind == Tags:
+		m.Labels = append(m.Labels, s.Labels...)
+	case b.options.Kind == Spans:
+		if span != schemas.NoSpan {
+			span[0] += start
+			span[1] += start
+		}
+		m.Spans = append(m.Spans, span)
+	case !first:
+	case b.options.Kind == Values:
+		m.Values = append(m.Values, s.Value)
+	default:
+		m.Targets = append(m.Targets, s.Target)
+	}
 }
 
 // SeekBatch makes minibatch n, counted from 0 over all epochs, the next one.
@@ -163,9 +246,22 @@ func (b *Batches) Fingerprint() string {
 		shuffle = 1
 	}
 	number(h, int64(b.options.BatchSequences), shuffle, int64(b.options.Seed))
+	if b.options.Kind != Classes { // which had no kind once: runs of then can go on
+		number(h, int64(b.options.Kind), int64(b.options.Group))
+	}
 	for i := range b.sequences {
 		s := &b.sequences[i]
 		number(h, int64(len(s.IDs)), int64(s.First), int64(s.Target))
+		switch b.options.Kind {
+		case Tags:
+			for _, l := range s.Labels {
+				number(h, int64(l))
+			}
+		case Spans:
+			number(h, int64(s.Span[0]), int64(s.Span[1]))
+		case Values:
+			number(h, int64(math.Float32bits(s.Value)))
+		}
 		for _, id := range s.IDs {
 			number(h, int64(id))
 		}
@@ -199,32 +295,4 @@ func permute[T any](s []T, seed, stream uint64) {
 		j, _ := bits.Mul64(rng.Uint64(), uint64(i+1)) // multiply and shift: a bias below 2^-32 for any size here
 		s[i], s[j] = s[j], s[i]
 	}
-}
-
-// Subset returns n examples chosen by seed, in the order of the file; a smaller subset of the same seed is part of a larger one. With n 0 or as
-// many as there are it is all of them.
-func Subset(examples []Example, n int, seed uint64) ([]Example, error) {
-	if n < 0 || n > len(examples) {
-		return nil, fmt.Errorf("choose examples: %d of %d", n, len(examples))
-	}
-	if n == 0 || n == len(examples) {
-		return examples, nil
-	}
-	order := make([]int, len(examples))
-	for i := range order {
-		order[i] = i
-	}
-	const subsets = ^uint64(0) // a stream that no epoch has
-	permute(order, seed, subsets)
-	chosen := make([]bool, len(examples))
-	for _, i := range order[:n] {
-		chosen[i] = true
-	}
-	out := make([]Example, 0, n)
-	for i, e := range examples {
-		if chosen[i] {
-			out = append(out, e)
-		}
-	}
-	return out, nil
 }

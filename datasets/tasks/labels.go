@@ -28,6 +28,11 @@ func FindLabels(sets ...[]Example) (*Labels, error) {
 			}
 		}
 	}
+	return sortLabels(seen)
+}
+
+// sortLabels numbers the names that were seen.
+func sortLabels(seen map[string]bool) (*Labels, error) {
 	names := make([]string, 0, len(seen))
 	numbers := true
 	for name := range seen {

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +30,7 @@ type Fields struct {
 	Label string // "" for a file to predict
 	// NoHeader says that the first line of a .tsv or .csv is an example already; fields are then called by their numbers from 1.
 	NoHeader bool
+	Numbers  bool // labels are numbers to predict, which may be fractions, and not names of classes
 }
 
 // Bounds of what is read, so that a wrong file ends with an error and not with the memory.
@@ -62,7 +61,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Read reads a labelled set. It has at least one example.
 func Read(path string, f Fields) (examples []Example, err error) {
-	file, err := os.Open(path)
+	file, err := openSet(path)
 	if err != nil {
 		return nil, fmt.Errorf("read labelled set: %w", err)
 	}
@@ -76,10 +75,8 @@ func read(r io.Reader, name string, f Fields) ([]Example, error) {
 		return nil, errors.New("read labelled set: no field for the text was named")
 	}
 	in := bufio.NewReaderSize(r, 64<<10)
-	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" {
-		if _, err := in.Discard(3); err != nil {
-			return nil, err
-		}
+	if err := skipMark(in); err != nil {
+		return nil, err
 	}
 	rows, err := f.rows(in, name)
 	if err != nil {
@@ -92,11 +89,7 @@ func read(r io.Reader, name string, f Fields) ([]Example, error) {
 		}
 		e, err := f.example(row)
 		if err != nil {
-			var at *Error
-			if errors.As(err, &at) {
-				at.File, at.Line = name, row.line
-			}
-			return nil, fmt.Errorf("read labelled set: %w", err)
+			return nil, fmt.Errorf("read labelled set: %w", atLine(err, name, row.line))
 		}
 		if len(examples) == maxExamples {
 			return nil, fmt.Errorf("read labelled set: %s has more than %d examples", name, maxExamples)
@@ -107,6 +100,25 @@ func read(r io.Reader, name string, f Fields) ([]Example, error) {
 		return nil, fmt.Errorf("read labelled set: %s has no example", name)
 	}
 	return examples, nil
+}
+
+// skipMark passes over a byte order mark.
+func skipMark(in *bufio.Reader) error {
+	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" {
+		_, err := in.Discard(3)
+		return err
+	}
+	return nil
+}
+
+// atLine gives an error that is about a line, or a field of it, its place.
+func atLine(err error, file string, line int) error {
+	var at *Error
+	if !errors.As(err, &at) {
+		at = &Error{Err: err}
+	}
+	at.File, at.Line = file, line
+	return at
 }
 
 // row is the wanted fields of a line. A field that the line does not have is absent.
@@ -122,7 +134,7 @@ func (f *Fields) names() []string {
 
 // rows chooses the format by the suffix.
 func (f *Fields) rows(in *bufio.Reader, name string) (iter.Seq2[row, error], error) {
-	switch suffix := strings.ToLower(filepath.Ext(name)); suffix {
+	switch suffix := suffix(name); suffix {
 	case ".tsv":
 		return f.table(name, tabs(in, name)), nil
 	case ".csv":
@@ -132,8 +144,13 @@ func (f *Fields) rows(in *bufio.Reader, name string) (iter.Seq2[row, error], err
 			return nil, fmt.Errorf("read labelled set: %s has no header to do without: its objects name their fields", name)
 		}
 		return f.objects(in, name), nil
+	case ".parquet":
+		if f.NoHeader {
+			return nil, fmt.Errorf("read labelled set: %s has no header to do without: its columns have names", name)
+		}
+		return f.parquetRows(in, name), nil
 	default:
-		return nil, fmt.Errorf("read labelled set: %s ends in %q, want .tsv, .csv or .jsonl", name, suffix)
+		return nil, fmt.Errorf("read labelled set: %s ends in %q, want .tsv, .csv, .jsonl or .parquet", name, suffix)
 	}
 }
 
@@ -305,12 +322,7 @@ func (f *Fields) objects(in *bufio.Reader, name string) iter.Seq2[row, error] {
 			}
 			r, err := f.object(text.bytes)
 			if err != nil {
-				var at *Error
-				if !errors.As(err, &at) {
-					at = &Error{Err: err}
-				}
-				at.File, at.Line = name, text.number
-				yield(row{}, at)
+				yield(row{}, atLine(err, name, text.number))
 				return
 			}
 			r.line = text.number
@@ -335,7 +347,7 @@ func (f *Fields) object(text []byte) (row, error) {
 		if !ok {
 			continue
 		}
-		value, err := scalar(raw, field == f.Label)
+		value, err := scalar(raw, field == f.Label, f.Numbers)
 		if err != nil {
 			return row{}, &Error{Field: field, Err: err}
 		}
@@ -344,8 +356,8 @@ func (f *Fields) object(text []byte) (row, error) {
 	return r, nil
 }
 
-// scalar is the text of a JSON string, and for labels that of a whole number or a boolean.
-func scalar(raw json.RawMessage, label bool) (string, error) {
+// scalar is the text of a JSON string, and for labels that of a whole number or a boolean, or of any number if that is what labels are.
+func scalar(raw json.RawMessage, label, numbers bool) (string, error) {
 	var s string
 	if bytes.HasPrefix(raw, []byte(`"`)) {
 		err := json.Unmarshal(raw, &s)
@@ -355,7 +367,11 @@ func scalar(raw json.RawMessage, label bool) (string, error) {
 		return "", errors.New("a text must be a string")
 	}
 	var n int64
+	var x float64
 	var b bool
+	if numbers && string(raw) != "null" && json.Unmarshal(raw, &x) == nil {
+		return string(raw), nil
+	}
 	if string(raw) != "null" && (json.Unmarshal(raw, &n) == nil || json.Unmarshal(raw, &b) == nil) {
 		return string(raw), nil
 	}

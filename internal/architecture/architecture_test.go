@@ -69,6 +69,7 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":               {"pipeline/recipe"},
 	"github.com/spf13/":                      {"cmd/ingest", "cmd/train", "pipeline/recipe"},
 	"codeberg.org/readeck/go-readability/v2": {"stages"},
+	"github.com/parquet-go/":                 {"datasets/tasks"},
 	"github.com/sugarme/":                    {"bench/tokenizers/sugarme", "tokenizers/sugarme"},
 }
 
