@@ -3,7 +3,7 @@ SHELL := /bin/bash
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@latest
 
-.PHONY: build quickstart transfer test soak bench bench-tokenizers conformance lint vuln fuzz clean
+.PHONY: build quickstart transfer test soak bench bench-tokenizers bench-trainer conformance lint vuln fuzz clean
 
 build: ## both commands into bin/
 	go build -o bin/ ./cmd/ingest ./cmd/train
@@ -28,6 +28,9 @@ bench: ## pipeline cost per record, JSONL.zst to shards beside zstd, loader samp
 
 bench-tokenizers: ## tokenizers beside Hugging Face, gigatoken, tiktoken and others, in one run; ARGS=--quick shows that it works
 	./bench/tokenizers/run $(ARGS)
+
+bench-trainer: ## training, fine-tuning and generation beside PyTorch and transformers, in one run; ARGS=--quick shows that it works
+	./bench/trainer/run $(ARGS)
 
 conformance: ## holds ids, files and models against the Python packages that define them
 	./conformance/run $(AREAS)

@@ -60,6 +60,7 @@ var rooms = map[string][]string{
 	// What the scripts in bench/ measure.
 	"bench/tokenizers":         {"tokenizers"},
 	"bench/tokenizers/sugarme": {},
+	"bench/trainer":            {"schemas", "datasets/tasks", "trainer", "trainer/checkpoint", "trainer/kernels", "trainer/model", "trainer/optim"},
 }
 
 // homes lists third-party packages that only one room may know.
