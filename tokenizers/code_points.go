@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -42,13 +43,46 @@ func pointIndex(text []byte) []uint32 {
 	return index
 }
 
-// points counts code points of well-formed text. Offsets mostly go up in small steps, so it counts on from the last place; marks bound the way where they
-// don't.
+// points counts code points of well-formed text: those before a place are the bytes before it, less those inside of code points.
 type points struct {
-	marks []uint32 // code points before each block of pointBlock bytes
+	blocks []pointBlock
 }
 
-const pointBlock = 256
+// pointBlock is what is known of pointBlockBytes bytes of text.
+type pointBlock struct {
+	inner  uint64 // which of them are inside of a code point
+	before uint64 // how many bytes before them are
+}
+
+const pointBlockBytes = 64
+
+// before returns how many code points begin before a place of the text.
+func (p *points) before(place uint32) uint32 {
+	b := p.blocks[place/pointBlockBytes]
+	return place - uint32(b.before) - uint32(bits.OnesCount64(b.inner&(1<<(place%pointBlockBytes)-1)))
+}
+
+// read looks at a text.
+func (p *points) read(text []byte) {
+	p.blocks = slices.Grow(p.blocks[:0], len(text)/pointBlockBytes+1)
+	before := uint64(0)
+	for len(text) >= pointBlockBytes {
+		inner := uint64(0)
+		for i := 0; i < pointBlockBytes; i += 8 {
+			inner |= innerBits(binary.LittleEndian.Uint64(text[i:])) << i
+		}
+		p.blocks = append(p.blocks, pointBlock{inner, before})
+		before += uint64(bits.OnesCount64(inner))
+		text = text[pointBlockBytes:]
+	}
+	inner := uint64(0)
+	for i, b := range text {
+		if b&0xC0 == 0x80 {
+			inner |= 1 << i
+		}
+	}
+	p.blocks = append(p.blocks, pointBlock{inner, before})
+}
 
 // count turns offsets in bytes of text into offsets in code points, as RuneOffsets does.
 func (p *points) count(offsets [][2]uint32, text []byte) {
@@ -65,52 +99,18 @@ func (p *points) count(offsets [][2]uint32, text []byte) {
 		}
 		return
 	}
-	p.marks = p.marks[:0]
-	total := uint32(0)
-	for i := 0; i < len(text); i += pointBlock {
-		p.marks = append(p.marks, total)
-		total += countPoints(text[i:min(i+pointBlock, len(text))])
-	}
-	p.marks = append(p.marks, total)
-	place, before := uint32(0), uint32(0) // a place of the text, and the code points before it
-	to := func(next uint32) uint32 {
-		if next < place || next-place > pointBlock {
-			place = next / pointBlock * pointBlock
-			before = p.marks[next/pointBlock]
-		}
-		if n := next - place; n <= 8 && int(place)+8 <= len(text) {
-			w := binary.LittleEndian.Uint64(text[place:])
-			before += n - uint32(bits.OnesCount64(innerBytes(w)&(1<<(8*n)-1)))
-		} else {
-			before += countPoints(text[place:next])
-		}
-		place = next
-		return before
-	}
+	p.read(text)
 	for i, o := range offsets {
 		// The code points before a place are those that begin before it. An offset is the beginning of one, so that it is also how many end before it.
-		offsets[i] = [2]uint32{to(o[0]), to(o[1])}
+		offsets[i] = [2]uint32{p.before(o[0]), p.before(o[1])}
 	}
 }
 
-// countPoints counts the code points of well-formed text.
-func countPoints(text []byte) uint32 {
-	n := len(text)
-	inner := 0 // bytes that don't begin a code point
-	for ; len(text) >= 8; text = text[8:] {
-		w := binary.LittleEndian.Uint64(text)
-		inner += bits.OnesCount64(innerBytes(w))
-	}
-	for _, b := range text {
-		if b&0xC0 == 0x80 {
-			inner++
-		}
-	}
-	return uint32(n - inner)
+// innerBits has a bit for each of 8 bytes that does not begin a code point.
+func innerBits(w uint64) uint64 {
+	const gather = 0x0102040810204080 // brings the lowest bits of 8 bytes together, in the highest byte
+	return (w >> 7 &^ (w >> 6) & 0x0101010101010101) * gather >> 56
 }
-
-// innerBytes has a bit for each of 8 bytes that does not begin a code point.
-func innerBytes(w uint64) uint64 { return w >> 7 &^ (w >> 6) & 0x0101010101010101 }
 
 // isASCII tells whether all of b is ASCII.
 func isASCII(b []byte) bool {

@@ -174,7 +174,7 @@ func (e *Encoder) releaseLocator() {
 
 // bytes is the size of the buffers.
 func (l *locator) bytes() int {
-	return 24*cap(l.shown) + 4*cap(l.ids) + 4*cap(l.spare) + 8*cap(l.from) + 16*cap(l.trimmed) + 4*cap(l.marks)
+	return 24*cap(l.shown) + 4*cap(l.ids) + 4*cap(l.spare) + 8*cap(l.from) + 16*cap(l.trimmed) + 16*cap(l.blocks)
 }
 
 // string returns how a token is shown unless the locator says otherwise.
