@@ -214,3 +214,22 @@ func TestEncoderConfigs(t *testing.T) {
 		}
 	}
 }
+
+func TestSentenceFiles(t *testing.T) {
+	files, err := smallBERT().WithHead(SentenceEmbedding, nil).SentenceFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"modules.json":              `"path": "1_Pooling"`,
+		"sentence_bert_config.json": `"max_seq_length": 140`,
+		"1_Pooling/config.json":     `"pooling_mode_mean_tokens": true`,
+	} {
+		if !strings.Contains(string(files[path]), want) {
+			t.Errorf("%s has no %s:\n%s", path, want, files[path])
+		}
+	}
+	if _, err := smallBERT().SentenceFiles(); err == nil || !strings.Contains(err.Error(), "made to predict tokens") {
+		t.Errorf("a language model: %v", err)
+	}
+}
