@@ -61,18 +61,36 @@ func config(t *testing.T, causal bool) model.Config {
 	return c
 }
 
-// train runs a fresh model, with the dropout of 0.1 that is the default of its configuration.
-func train(ctx context.Context, t *testing.T, causal bool, threads int, o trainer.Options) error {
+// fresh makes a model, with the dropout of 0.1 that is the default of its configuration.
+func fresh(t *testing.T, causal bool, pool *kernels.Pool) *model.Network {
 	t.Helper()
-	pool := kernels.NewPool(threads)
-	defer pool.Close()
 	m, err := model.New(config(t, causal), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
 	m.Initialize(1)
-	_, err = trainer.Train(ctx, pool, m, &patterns{causal: causal}, &patterns{causal: causal, next: 0}, o)
+	return m
+}
+
+// train runs a fresh model, or one that learns from another.
+func train(ctx context.Context, t *testing.T, causal, student bool, threads int, o trainer.Options) error {
+	t.Helper()
+	pool := kernels.NewPool(threads)
+	defer pool.Close()
+	m := fresh(t, causal, pool)
+	defer m.Close()
+	var learner trainer.Model = m
+	if student {
+		teacher := fresh(t, causal, pool)
+		defer teacher.Close()
+		teacher.Initialize(2)
+		d, err := model.NewDistiller(m, teacher, model.DefaultDistillation())
+		if err != nil {
+			t.Fatal(err)
+		}
+		learner = d
+	}
+	_, err := trainer.Train(ctx, pool, learner, &patterns{causal: causal}, &patterns{causal: causal, next: 0}, o)
 	return err
 }
 
@@ -87,10 +105,10 @@ func settings(dir string) trainer.Options {
 // TestRealModelsResumeExactly trains each architecture undisturbed on one thread, and again on two threads with two interruptions and
 // a checkpoint lost. All files must be the same.
 func TestRealModelsResumeExactly(t *testing.T) {
-	for _, causal := range []bool{false, true} {
-		t.Run(fmt.Sprintf("causal=%v", causal), func(t *testing.T) {
+	for _, c := range []struct{ causal, student bool }{{}, {causal: true}, {student: true}} {
+		t.Run(fmt.Sprintf("causal=%v/student=%v", c.causal, c.student), func(t *testing.T) {
 			whole, parts := t.TempDir(), t.TempDir()
-			if err := train(t.Context(), t, causal, 1, settings(whole)); err != nil {
+			if err := train(t.Context(), t, c.causal, c.student, 1, settings(whole)); err != nil {
 				t.Fatal(err)
 			}
 			for _, stopAt := range []int64{11, 17} {
@@ -103,7 +121,7 @@ func TestRealModelsResumeExactly(t *testing.T) {
 					}
 				}
 				var interrupted *trainer.Interrupted
-				if err := train(ctx, t, causal, 2, o); !errors.As(err, &interrupted) || interrupted.Step != stopAt {
+				if err := train(ctx, t, c.causal, c.student, 2, o); !errors.As(err, &interrupted) || interrupted.Step != stopAt {
 					t.Fatalf("error %v, want an interruption after step %d", err, stopAt)
 				}
 			}
@@ -112,7 +130,7 @@ func TestRealModelsResumeExactly(t *testing.T) {
 			}
 			o := settings(parts)
 			o.Resume = true
-			if err := train(t.Context(), t, causal, 2, o); err != nil {
+			if err := train(t.Context(), t, c.causal, c.student, 2, o); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range []string{trainer.MetricsFile, checkpoint.WeightsFile, "checkpoints/step-00000020/" + checkpoint.StateFile} {
@@ -135,12 +153,8 @@ func TestRealModelsLearn(t *testing.T) {
 		t.Run(fmt.Sprintf("causal=%v", causal), func(t *testing.T) {
 			pool := kernels.NewPool(2)
 			defer pool.Close()
-			m, err := model.New(config(t, causal), pool)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := fresh(t, causal, pool)
 			defer m.Close()
-			m.Initialize(1)
 			o := settings("")
 			o.Steps = 300
 			o.Schedule = optim.Schedule{Shape: optim.Cosine, Peak: 0.01, WarmupSteps: 20, Steps: 300}
