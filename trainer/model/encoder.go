@@ -1,7 +1,9 @@
 package model
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/shardmill/shardmill/trainer/fused"
 	"github.com/shardmill/shardmill/trainer/kernels"
@@ -146,7 +148,7 @@ func (c *EncoderConfig) Validate() error {
 	if err := c.validateHead(); err != nil {
 		return err
 	}
-	return check([]rule{
+	err := check([]rule{
 		size("vocab_size", c.VocabSize, maxVocabulary),
 		size("hidden_size", c.HiddenSize, maxWidth),
 		size("num_hidden_layers", c.Layers, maxLayers),
@@ -167,7 +169,15 @@ func (c *EncoderConfig) Validate() error {
 		{"add_cross_attention", !c.AddCrossAttention, c.AddCrossAttention, "false"},
 		{"tie_word_embeddings", c.TieWordEmbeddings, c.TieWordEmbeddings, "true"},
 	})
+	if err != nil && c.ModelType == "distilbert" {
+		return errors.New(distilNames.Replace(err.Error()))
+	}
+	return err
 }
+
+// distilNames are the names that DistilBERT has for fields in messages.
+var distilNames = strings.NewReplacer("hidden_size", "dim", "num_hidden_layers", "n_layers", "num_attention_heads", "n_heads", "intermediate_size", "hidden_dim",
+	"hidden_dropout_prob", "dropout", "attention_probs_dropout_prob", "attention_dropout", "hidden_act", "activation")
 
 // Specs lists the parameters. Query, key and value of a layer follow each other, so that they multiply as one matrix. The weight that predicts
 // the vocabulary is that of the word embeddings, and has no place of its own.
