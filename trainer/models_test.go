@@ -61,19 +61,44 @@ func config(t *testing.T, causal bool) model.Config {
 	return c
 }
 
-// train runs a fresh model, with the dropout of 0.1 that is the default of its configuration.
-func train(ctx context.Context, t *testing.T, causal bool, precision kernels.Precision, threads int, o trainer.Options) error {
+// fresh makes a model, with the dropout of 0.1 that is the default of its configuration.
+func fresh(t *testing.T, causal bool, pool *kernels.Pool) *model.Network {
 	t.Helper()
-	pool := kernels.NewPool(threads)
-	pool.SetPrecision(precision)
-	defer pool.Close()
 	m, err := model.New(config(t, causal), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
 	m.Initialize(1)
-	_, err = trainer.Train(ctx, pool, m, &patterns{causal: causal}, &patterns{causal: causal, next: 0}, o)
+	return m
+}
+
+// kind is a way of training.
+type kind struct {
+	causal, student bool
+	precision       kernels.Precision
+}
+
+// train runs a fresh model, or one that learns from another.
+func train(ctx context.Context, t *testing.T, c kind, threads int, o trainer.Options) error {
+	t.Helper()
+	pool := kernels.NewPool(threads)
+	pool.SetPrecision(c.precision)
+	defer pool.Close()
+	causal := c.causal
+	m := fresh(t, causal, pool)
+	defer m.Close()
+	var learner trainer.Model = m
+	if c.student {
+		teacher := fresh(t, causal, pool)
+		defer teacher.Close()
+		teacher.Initialize(2)
+		d, err := model.NewDistiller(m, teacher, model.DefaultDistillation())
+		if err != nil {
+			t.Fatal(err)
+		}
+		learner = d
+	}
+	_, err := trainer.Train(ctx, pool, learner, &patterns{causal: causal}, &patterns{causal: causal, next: 0}, o)
 	return err
 }
 
@@ -88,11 +113,10 @@ func settings(dir string) trainer.Options {
 // TestRealModelsResumeExactly trains each architecture, in each precision, undisturbed on one thread, and again on two threads with two interruptions and
 // a checkpoint lost. All files must be the same.
 func TestRealModelsResumeExactly(t *testing.T) {
-	for kind := range 4 {
-		causal, precision := kind%2 == 1, kernels.Precision(kind/2)
-		t.Run(fmt.Sprintf("causal=%v,precision=%v", causal, precision), func(t *testing.T) {
+	for _, c := range []kind{{}, {causal: true}, {student: true}, {precision: kernels.BF16}, {causal: true, precision: kernels.BF16}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			whole, parts := t.TempDir(), t.TempDir()
-			if err := train(t.Context(), t, causal, precision, 1, settings(whole)); err != nil {
+			if err := train(t.Context(), t, c, 1, settings(whole)); err != nil {
 				t.Fatal(err)
 			}
 			for _, stopAt := range []int64{11, 17} {
@@ -105,7 +129,7 @@ func TestRealModelsResumeExactly(t *testing.T) {
 					}
 				}
 				var interrupted *trainer.Interrupted
-				if err := train(ctx, t, causal, precision, 2, o); !errors.As(err, &interrupted) || interrupted.Step != stopAt {
+				if err := train(ctx, t, c, 2, o); !errors.As(err, &interrupted) || interrupted.Step != stopAt {
 					t.Fatalf("error %v, want an interruption after step %d", err, stopAt)
 				}
 			}
@@ -114,7 +138,7 @@ func TestRealModelsResumeExactly(t *testing.T) {
 			}
 			o := settings(parts)
 			o.Resume = true
-			if err := train(t.Context(), t, causal, precision, 2, o); err != nil {
+			if err := train(t.Context(), t, c, 2, o); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range []string{trainer.MetricsFile, checkpoint.WeightsFile, "checkpoints/step-00000020/" + checkpoint.StateFile} {
@@ -137,12 +161,8 @@ func TestRealModelsLearn(t *testing.T) {
 		t.Run(fmt.Sprintf("causal=%v", causal), func(t *testing.T) {
 			pool := kernels.NewPool(2)
 			defer pool.Close()
-			m, err := model.New(config(t, causal), pool)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := fresh(t, causal, pool)
 			defer m.Close()
-			m.Initialize(1)
 			o := settings("")
 			o.Steps = 300
 			o.Schedule = optim.Schedule{Shape: optim.Cosine, Peak: 0.01, WarmupSteps: 20, Steps: 300}

@@ -37,12 +37,12 @@ def fill(model):
         p.data = torch.tensor(v.reshape(p.shape), dtype=p.dtype)
 
 
-MASKED, CAUSAL, CLASSES, TOKENS, SPANS, CHOICES, VALUES = "masked", "causal", "classes", "tokens", "spans", "choices", "values"
+MASKED, CAUSAL, CLASSES, TOKENS, SPANS, CHOICES, VALUES, PAIRS = "masked", "causal", "classes", "tokens", "spans", "choices", "values", "pairs"
 
 
 def sequences(config, lengths, kind):
     """Sequences of (ids, segments, labels): every third token of a masked model has a label, every one of a causal model; a classifier has one
-    label for the sequence, which is a number in regression; an answer has its first and last token; of two choices the first sequence has the label. Id 0 is padding in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
+    label for the sequence, which is a number in regression; an answer has its first and last token; of two choices, or a pair, the first sequence has the label. Id 0 is padding in BERT, whose embedding PyTorch gives no gradient as an input; without padding it does not occur."""
     out = []
     for s, n in enumerate(lengths):
         ids = [1 + (7 * i + 13 * s + i * i) % (config.vocab_size - 1) for i in range(n)]
@@ -55,6 +55,8 @@ def sequences(config, lengths, kind):
             labels = [n // 3, n // 2]
         elif kind == CHOICES:
             labels = [(s + n) % 2] if s % 2 == 0 else []
+        elif kind == PAIRS:
+            labels = [(s + n) % 3 - 1] if s % 2 == 0 else []
         elif kind in (MASKED, TOKENS):
             labels = [(5 * i + s) % (config.vocab_size if kind == MASKED else config.num_labels) if i % 3 == 1 else -100 for i in range(n)]
         else:
@@ -74,6 +76,9 @@ def run(model, data, kind):
             scores.append(model(**{k: v[None] for k, v in inputs.items()}).logits[0])
             continue
         out = model(**inputs)
+        if kind == PAIRS:
+            scores.append(out.last_hidden_state[0].mean(0))
+            continue
         logits = torch.stack((out.start_logits[0], out.end_logits[0]), 1) if kind == SPANS else out.logits
         if kind in (MASKED, CAUSAL, TOKENS):
             logits = logits[0]
@@ -90,6 +95,10 @@ def run(model, data, kind):
         first = torch.stack(scores[:2]).detach()
         for i in range(0, len(data), 2):
             total = total + torch.nn.functional.cross_entropy(torch.cat(scores[i : i + 2])[None], torch.tensor(data[i][2]))
+    if kind == PAIRS:
+        first = scores[0].detach()
+        for i in range(0, len(data), 2):
+            total = total + (torch.nn.functional.cosine_similarity(scores[i], scores[i + 1], dim=0) - data[i][2][0]).square()
     total.backward()
     return total.item(), first, {name: p.grad.detach().clone() for name, p in model.named_parameters()}
 
@@ -143,7 +152,7 @@ def trace(model, config, kind):
     adam = torch.optim.AdamW([{"params": decays, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}], lr=2e-3)
     losses = []
     for step in range(50):
-        data = sequences(config, [4 + step % 7, 11, 2 + step % 3][: 2 if kind == CHOICES else 3], kind)
+        data = sequences(config, [4 + step % 7, 11, 2 + step % 3][: 2 if kind in (CHOICES, PAIRS) else 3], kind)
         labels = 3 if kind == SPANS else sum(l != -100 for _, _, ls in data for l in ls)
         loss, _, _ = run(model, data, kind)
         for p in model.parameters():
@@ -210,6 +219,11 @@ def main():
         family = type(config).__name__.removesuffix("Config")
         config.architectures = [family + head]
         record(folder, name, config, getattr(transformers, family + head), kind)
+    for name, config in [("bert_pairs", transformers.BertConfig(**bert)), ("distilbert_pairs", transformers.DistilBertConfig(**distil))]:
+        family = type(config).__name__.removesuffix("Config")
+        config.architectures = [family + "Model"]
+        extra = {"add_pooling_layer": False} if family == "Bert" else {}
+        record(folder, name, config, lambda c: getattr(transformers, family + "Model")(c, **extra), PAIRS)
     train_student(folder)
     record(folder, "llama", transformers.LlamaConfig(
         vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,

@@ -163,11 +163,11 @@ func (w *Weights) Load(set *params.Set) (Report, error) {
 		byBase[baseName(p.Name)] = p
 	}
 	find := func(name string) *params.Param {
-		if p := set.Lookup(name); p != nil {
-			return p
-		}
-		for _, base := range []string{name, baseName(name)} {
-			if p := byBase[base]; p != nil {
+		for _, n := range []string{name, baseName(name)} {
+			if p := set.Lookup(n); p != nil {
+				return p
+			}
+			if p := byBase[n]; p != nil {
 				return p
 			}
 		}

@@ -168,7 +168,7 @@ func (n *Network) CopyLayers(teacher *Network) error {
 	var names [][2]string // of student and teacher
 	add := func(own, other string) { names = append(names, [2]string{own, other}) }
 	for _, name := range []string{"word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm"} {
-		add(s.base+"embeddings."+name, t.base+"embeddings."+name)
+		add(to.base()+"embeddings."+name, from.base()+"embeddings."+name)
 	}
 	for i := range to.Layers {
 		own, other := to.layer(i), from.layer(i*from.Layers/to.Layers)

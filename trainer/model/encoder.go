@@ -1,7 +1,9 @@
 package model
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/shardmill/shardmill/trainer/fused"
 	"github.com/shardmill/shardmill/trainer/kernels"
@@ -146,7 +148,7 @@ func (c *EncoderConfig) Validate() error {
 	if err := c.validateHead(); err != nil {
 		return err
 	}
-	return check([]rule{
+	err := check([]rule{
 		size("vocab_size", c.VocabSize, maxVocabulary),
 		size("hidden_size", c.HiddenSize, maxWidth),
 		size("num_hidden_layers", c.Layers, maxLayers),
@@ -167,19 +169,27 @@ func (c *EncoderConfig) Validate() error {
 		{"add_cross_attention", !c.AddCrossAttention, c.AddCrossAttention, "false"},
 		{"tie_word_embeddings", c.TieWordEmbeddings, c.TieWordEmbeddings, "true"},
 	})
+	if err != nil && c.ModelType == "distilbert" {
+		return errors.New(distilNames.Replace(err.Error()))
+	}
+	return err
 }
+
+// distilNames are the names that DistilBERT has for fields in messages.
+var distilNames = strings.NewReplacer("hidden_size", "dim", "num_hidden_layers", "n_layers", "num_attention_heads", "n_heads", "intermediate_size", "hidden_dim",
+	"hidden_dropout_prob", "dropout", "attention_probs_dropout_prob", "attention_dropout", "hidden_act", "activation")
 
 // Specs lists the parameters. Query, key and value of a layer follow each other, so that they multiply as one matrix. The weight that predicts
 // the vocabulary is that of the word embeddings, and has no place of its own.
 func (c *EncoderConfig) Specs() []params.Spec {
-	f, h := c.family(), c.HiddenSize
+	f, base, h := c.family(), c.base(), c.HiddenSize
 	var specs specs
-	specs.matrix(f.base+"embeddings.word_embeddings.weight", c.VocabSize, h)
-	specs.matrix(f.base+"embeddings.position_embeddings.weight", c.MaxPositions, h)
+	specs.matrix(base+"embeddings.word_embeddings.weight", c.VocabSize, h)
+	specs.matrix(base+"embeddings.position_embeddings.weight", c.MaxPositions, h)
 	if f.segments {
-		specs.matrix(f.base+"embeddings.token_type_embeddings.weight", c.TypeVocabSize, h)
+		specs.matrix(base+"embeddings.token_type_embeddings.weight", c.TypeVocabSize, h)
 	}
-	specs.norm(f.base+"embeddings.LayerNorm", h)
+	specs.norm(base+"embeddings.LayerNorm", h)
 	for i := range c.Layers {
 		layer := c.layer(i)
 		for _, name := range f.attend {
@@ -198,21 +208,29 @@ func (c *EncoderConfig) Specs() []params.Spec {
 	return specs
 }
 
+// base is the prefix of the encoder's parameters, which has none where it stands alone.
+func (c *EncoderConfig) base() string {
+	if c.Head == SentenceEmbedding {
+		return ""
+	}
+	return c.family().base
+}
+
 // layer is the prefix of the parameters of layer i.
 func (c *EncoderConfig) layer(i int) string {
-	return c.family().base + fmt.Sprintf(c.family().layer, i)
+	return c.base() + fmt.Sprintf(c.family().layer, i)
 }
 
 // encode adds the layers that all heads share, up to the last hidden state of each token.
 func (c *EncoderConfig) encode(g *fused.Graph, s *params.Set) *fused.Tensor {
-	f, eps := c.family(), float32(c.LayerNormEps)
+	f, base, eps := c.family(), c.base(), float32(c.LayerNormEps)
 	x := g.Embed(fused.Embedding{
-		Token:         s.Lookup(f.base + "embeddings.word_embeddings.weight"),
-		Position:      s.Lookup(f.base + "embeddings.position_embeddings.weight"),
-		Segment:       s.Lookup(f.base + "embeddings.token_type_embeddings.weight"),
+		Token:         s.Lookup(base + "embeddings.word_embeddings.weight"),
+		Position:      s.Lookup(base + "embeddings.position_embeddings.weight"),
+		Segment:       s.Lookup(base + "embeddings.token_type_embeddings.weight"),
 		FirstPosition: c.firstPosition(),
 	}, 0)
-	x = g.LayerNorm(x, norm(s, f.base+"embeddings.LayerNorm", eps), c.HiddenDropout)
+	x = g.LayerNorm(x, norm(s, base+"embeddings.LayerNorm", eps), c.HiddenDropout)
 	for i := range c.Layers {
 		layer := c.layer(i)
 		branch := g.Branch(x)
@@ -236,8 +254,8 @@ func (c *EncoderConfig) end(g *fused.Graph, s *params.Set, y *fused.Tensor, bran
 // initial leaves the padding's rows at 0, as torch.nn.Embedding does.
 func (c *EncoderConfig) initial(p *params.Param) initial {
 	in := initial{std: c.InitializerRange}
-	f := c.family()
-	words, positions := f.base+"embeddings.word_embeddings.weight", f.base+"embeddings.position_embeddings.weight"
+	f, base := c.family(), c.base()
+	words, positions := base+"embeddings.word_embeddings.weight", base+"embeddings.position_embeddings.weight"
 	if c.PadTokenID != nil && (p.Name == words || p.Name == positions && f.padded) {
 		in.zeroRow, in.hasZeroRow = *c.PadTokenID, true
 	}

@@ -70,8 +70,9 @@ func (c *EncoderConfig) UnmarshalJSON(data []byte) (err error) {
 		fields := c.distil()
 		c.Extra, err = readFields(data, fields)
 		c.fromDistil(fields)
-	} else {
-		c.Extra, err = readFields(data, &c.encoderFields)
+	} else if c.Extra, err = readFields(data, &c.encoderFields); err == nil {
+		c.Dropout, err = readDropout(data)
+		delete(c.Extra, "classifier_dropout")
 	}
 	if err != nil || c.family() == nil {
 		return err
@@ -88,6 +89,15 @@ func (c *EncoderConfig) UnmarshalJSON(data []byte) (err error) {
 	return c.readLabels(data)
 }
 
+// readDropout takes classifier_dropout, which encoders for language modelling may have for the heads to come.
+func readDropout(data []byte) (*float32, error) {
+	var f struct {
+		Dropout *float32 `json:"classifier_dropout"`
+	}
+	err := json.Unmarshal(data, &f)
+	return f.Dropout, err
+}
+
 // readLabels takes the fields of the head.
 func (c *EncoderConfig) readLabels(data []byte) error {
 	var f labelFields
@@ -96,10 +106,6 @@ func (c *EncoderConfig) readLabels(data []byte) error {
 	}
 	for _, name := range labelFieldNames {
 		delete(c.Extra, name)
-	}
-	if c.ModelType != "distilbert" {
-		c.Dropout = f.Dropout
-		delete(c.Extra, "classifier_dropout")
 	}
 	labels, err := f.labels()
 	if err != nil {

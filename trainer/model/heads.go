@@ -157,7 +157,7 @@ func (c *EncoderConfig) headDropout() float32 {
 
 func (c *EncoderConfig) decoder(s *params.Set) (table, bias *params.Param) {
 	if f := c.family(); c.Head == LanguageModel {
-		return s.Lookup(f.base + "embeddings.word_embeddings.weight"), s.Lookup(f.bias)
+		return s.Lookup(c.base() + "embeddings.word_embeddings.weight"), s.Lookup(f.bias)
 	}
 	if c.Head == SentenceEmbedding {
 		return nil, nil

@@ -204,7 +204,8 @@ func TestEncoderConfigs(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"model_type":"roberta","pad_token_id":null}`:                                                                        "pad_token_id",
 		`{"model_type":"roberta","pad_token_id":511}`:                                                                         "max_position_embeddings",
-		`{"model_type":"distilbert","n_heads":7}`:                                                                             "num_attention_heads",
+		`{"model_type":"distilbert","n_heads":7}`:                                                                             "dim is 768, want a multiple of n_heads, 7",
+		`{"model_type":"bert","architectures":["BertForMultipleChoice"],"classifier_dropout":1}`:                              "classifier_dropout is 1",
 		`{"model_type":"distilbert","qa_dropout":1}`:                                                                          "qa_dropout",
 		`{"model_type":"bert","architectures":["BertForQuestionAnswering"],"num_labels":3}`:                                   "want 2",
 		`{"model_type":"bert","architectures":["BertForSequenceClassification"],"problem_type":"multi_label_classification"}`: "problem_type",
@@ -212,5 +213,24 @@ func TestEncoderConfigs(t *testing.T) {
 		if _, err := ReadConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", text, err, want)
 		}
+	}
+}
+
+func TestSentenceFiles(t *testing.T) {
+	files, err := smallBERT().WithHead(SentenceEmbedding, nil).SentenceFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"modules.json":              `"path": "1_Pooling"`,
+		"sentence_bert_config.json": `"max_seq_length": 140`,
+		"1_Pooling/config.json":     `"pooling_mode_mean_tokens": true`,
+	} {
+		if !strings.Contains(string(files[path]), want) {
+			t.Errorf("%s has no %s:\n%s", path, want, files[path])
+		}
+	}
+	if _, err := smallBERT().SentenceFiles(); err == nil || !strings.Contains(err.Error(), "made to predict tokens") {
+		t.Errorf("a language model: %v", err)
 	}
 }

@@ -1,18 +1,21 @@
-// Package model holds the architectures: BERT for masked language modelling and for the classification of sequences, GPT-2 and Llama for
-// causal language modelling, as Hugging Face transformers defines BertForMaskedLM, BertForSequenceClassification, GPT2LMHeadModel and
-// LlamaForCausalLM. Parameters have the names, shapes and layouts of their checkpoints.
+// Package model holds the architectures, as Hugging Face transformers defines them: the encoders BERT, RoBERTa and DistilBERT, each with one of the heads that [Head] lists, and
+// the causal language models GPT-2 and Llama. Parameters have the names, shapes and layouts of their checkpoints.
 //
-// [ReadConfig] reads a config.json, or a program fills a [EncoderConfig], [GPT2Config] or [LlamaConfig]; [New] makes the
-// [Network], whose weights are zero until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without
-// padding:
+// [ReadConfig] reads a config.json, or a program fills an [EncoderConfig], [GPT2Config] or [LlamaConfig]; [New] makes the [Network], whose weights are zero
+// until [Network.Initialize] or a checkpoint fills them. A network runs on minibatches of sequences without padding:
 //
-//	Loss      forward, and backward when training: the sum of cross-entropies at labelled positions, gradients into Params().Grads
-//	Logits    the scores of the vocabulary at chosen positions, of a language model
-//	Decode    the scores after a sequence that grows, with keys and values kept between calls
-//	Classify  the scores of the classes of each sequence, of a classifier
+//	Loss       forward, and backward when training: the sum of the losses, gradients into Params().Grads
+//	Logits     of a language model: the scores of the vocabulary at chosen positions
+//	Decode     of a causal one: the scores after a sequence that grows, with keys and values kept between calls
+//	Classify   the scores of the classes of each sequence
+//	TagTokens  the scores of the classes of each token
+//	Spans      for each token, how likely an answer starts and ends there
+//	Choose     a score for each sequence, which competes with the other choices of its example
+//	Regress    a number for each sequence
+//	Embed      a vector for each sequence
 //
-// Each way of running has its own graph over the same weights, built when it is first used. Results are the same bits for any number
-// of threads.
+// [Distiller] trains one network to do as another does. Each way of running has its own graph over the same weights, built when it is first used. Results are the same
+// bits for any number of threads.
 package model
 
 import (

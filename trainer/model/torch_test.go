@@ -120,8 +120,10 @@ func minibatch(h Head, sequences ...sequence) *schemas.Minibatch {
 		switch start := b.CuSeqlens[len(b.CuSeqlens)-1]; h {
 		case SequenceClassification, MultipleChoice:
 			b.Targets = append(b.Targets, s.Labels...)
-		case Regression:
-			b.Values = append(b.Values, float32(s.Labels[0]))
+		case Regression, SentenceEmbedding:
+			for _, l := range s.Labels {
+				b.Values = append(b.Values, float32(l))
+			}
 		case QuestionAnswering:
 			b.Spans = append(b.Spans, [2]int32{start + s.Labels[0], start + s.Labels[1]})
 		default:
@@ -159,6 +161,8 @@ func (r *recording) scores(t *testing.T, n *Network) []float32 {
 		scores, err = n.Choose(t.Context(), minibatch(MultipleChoice, r.Sequences[:2]...))
 	case Regression:
 		scores, err = n.Regress(t.Context(), first)
+	case SentenceEmbedding:
+		scores, err = n.Embed(t.Context(), first)
 	default:
 		b := minibatch(LanguageModel, r.Sequences...)
 		scores, err = n.Logits(t.Context(), b, labelled(b, r.Logits[0]))
@@ -199,7 +203,7 @@ func relative(a, b []float32) float64 {
 
 var recordings = []string{
 	"bert", "gpt2", "classifier", "llama", "llama_tied", "roberta", "distilbert", "roberta_classifier", "distilbert_classifier",
-	"bert_tokens", "distilbert_answers", "roberta_choices", "bert_value",
+	"bert_tokens", "distilbert_answers", "roberta_choices", "bert_value", "bert_pairs", "distilbert_pairs",
 }
 
 // TestNumbersOfPyTorch compares loss, logits and all gradients with those that PyTorch computed in float64 for the model of transformers.
@@ -277,9 +281,9 @@ func TestTrainingOfPyTorch(t *testing.T) {
 	}
 }
 
-// recordedSequences are sequences of the given lengths, of which multiple choice takes the first two.
+// recordedSequences are sequences of the given lengths, of which multiple choice and pairs take the first two.
 func recordedSequences(c Config, lengths ...int) (out []sequence) {
-	if c.Limits().Head == MultipleChoice {
+	if h := c.Limits().Head; h == MultipleChoice || h == SentenceEmbedding {
 		lengths = lengths[:2]
 	}
 	for s, n := range lengths {
@@ -318,6 +322,10 @@ func recordedSequence(c Config, s, n int) sequence {
 		out.Labels = []int32{int32((s + n) % 5)}
 	case QuestionAnswering:
 		out.Labels = []int32{int32(n / 3), int32(n / 2)}
+	case SentenceEmbedding:
+		if out.Labels = nil; s%2 == 0 {
+			out.Labels = []int32{int32((s+n)%3) - 1}
+		}
 	case MultipleChoice:
 		if out.Labels = nil; s%2 == 0 {
 			out.Labels = []int32{int32((s + n) % 2)}

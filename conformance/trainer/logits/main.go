@@ -102,11 +102,33 @@ func create(pool *kernels.Pool, folder, configPath, seed string) error {
 	if err := os.WriteFile(filepath.Join(folder, checkpoint.ConfigFile), config, 0o644); err != nil {
 		return err
 	}
+	if err := describe(c, folder); err != nil {
+		return err
+	}
 	f, err := os.Create(filepath.Join(folder, checkpoint.WeightsFile))
 	if err != nil {
 		return err
 	}
 	return errors.Join(checkpoint.WriteWeights(f, n.Params()), f.Close())
+}
+
+// describe writes the files of sentence-transformers, for a model that embeds.
+func describe(c model.Config, folder string) error {
+	encoder, ok := c.(*model.EncoderConfig)
+	if !ok || encoder.Head != model.SentenceEmbedding {
+		return nil
+	}
+	files, err := encoder.SentenceFiles()
+	if err != nil {
+		return err
+	}
+	for name, content := range files {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func predict(n *model.Network, in *json.Decoder, out *json.Encoder) error {
@@ -151,6 +173,9 @@ func scores(ctx context.Context, n *model.Network, b *schemas.Minibatch) (logits
 		return logits, 1, err
 	case model.Regression:
 		logits, err = n.Regress(ctx, b)
+		return logits, 1, err
+	case model.SentenceEmbedding:
+		logits, err = n.Embed(ctx, b)
 		return logits, 1, err
 	case model.TokenClassification:
 		logits, err = n.TagTokens(ctx, b)
