@@ -67,7 +67,7 @@ func TestRoundBF16(t *testing.T) {
 // TestPackedBF16 multiplies with 1, row by row of 1, so that the product is what packing made of the other operand: every tier rounds to the same bits.
 func TestPackedBF16(t *testing.T) {
 	all := awkward()
-	eachTier(t, func(t *testing.T) {
+	eachProduct(t, func(t *testing.T) {
 		for _, trans := range []bool{false, true} {
 			for _, n := range []int{2, 14, 17, 33, 64, 130} {
 				x := all[:n]

@@ -17,7 +17,16 @@
 // # Tiers
 //
 // The same operations exist in tiers, of which the best that the processor has is chosen at start: avx512, avx2 (with FMA),
-// portable. Environment variable SHARDMILL_KERNELS names another one. Tiers differ in the last bits, because they sum in
-// other orders; a run that must be reproduced bit for bit on other machines names the tier that all of them have.
+// portable; and amx and avx512bf16, which are avx512 but for products in [BF16]. Environment variable SHARDMILL_KERNELS names another one.
+// Tiers differ in the last bits, because they sum in other orders; a run that must be reproduced bit for bit on other machines names
+// the tier that all of them have.
+//
+// # Precision
+//
+// Everything is float32, but [BF16] rounds the operands of matrix products while they are packed, to the same bits in every tier.
+// Tier amx multiplies in the processor's tiles (TDPBF16PS) and begins each sum with what C holds; avx512bf16 multiplies pairs (VDPBF16PS) and, like
+// all tiers, adds sums over blocks of k to C. Both take numbers below the normal ones for zero. The other tiers multiply what
+// was rounded in float32: they gain no speed.
+//
 // Dropout masks are integer arithmetic and are equal in every tier.
 package kernels

@@ -21,7 +21,9 @@ func (c gemmCase) String() string {
 // checkGemm runs a case in each precision.
 func checkGemm(t *testing.T, rng *rand.Rand, c gemmCase) {
 	t.Helper()
-	checkProduct(t, rng, c, F32)
+	if !onlyBF16() {
+		checkProduct(t, rng, c, F32)
+	}
 	checkProduct(t, rng, c, BF16)
 }
 
@@ -90,7 +92,7 @@ func checkProduct(t *testing.T, rng *rand.Rand, c gemmCase, precision Precision)
 }
 
 func TestGemmOddSizes(t *testing.T) {
-	eachTier(t, func(t *testing.T) {
+	eachProduct(t, func(t *testing.T) {
 		rng := newRand(1)
 		betas := []float32{0, 1, -0.5}
 		for i, m := range oddSizes {
@@ -114,7 +116,7 @@ func TestGemmBlocks(t *testing.T) {
 		{m: 300, n: 600, k: 5, transB: true},
 		{m: 3, n: 2*minChunkCols + 9, k: 17, beta: 1},
 	}
-	eachTier(t, func(t *testing.T) {
+	eachProduct(t, func(t *testing.T) {
 		rng := newRand(2)
 		for _, c := range cases {
 			checkGemm(t, rng, c)
@@ -125,7 +127,7 @@ func TestGemmBlocks(t *testing.T) {
 // TestGemmColumnBlocks packs B in several parts.
 func TestGemmColumnBlocks(t *testing.T) {
 	const m, k = 2, 1 << 15
-	eachTier(t, func(t *testing.T) {
+	eachProduct(t, func(t *testing.T) {
 		n := packedFloats/k + 40
 		a, b, c := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
 		for i := range a {
@@ -176,7 +178,7 @@ func FuzzGemm(f *testing.F) {
 	f.Add(uint64(2), uint16(113), uint16(257), uint16(300), uint8(7))
 	f.Fuzz(func(t *testing.T, seed uint64, m, n, k uint16, flags uint8) {
 		c := gemmCase{transA: flags&1 != 0, transB: flags&2 != 0, m: int(m % 160), n: int(n % 300), k: int(k % 600), beta: []float32{0, 1, 0.5, -2}[flags>>2&3]}
-		eachTier(t, func(t *testing.T) { checkGemm(t, rand.New(rand.NewPCG(seed, 0)), c) })
+		eachProduct(t, func(t *testing.T) { checkGemm(t, rand.New(rand.NewPCG(seed, 0)), c) })
 	})
 }
 

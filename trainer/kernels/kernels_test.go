@@ -10,8 +10,21 @@ import (
 // oddSizes surround the widths of vectors and tiles.
 var oddSizes = []int{1, 2, 3, 15, 16, 17, 31, 33, 64, 100}
 
-// eachTier runs test once in every tier of this processor.
+// eachTier runs test once in every tier of this processor that has functions of its own beside products in bfloat16.
 func eachTier(t *testing.T, test func(t *testing.T)) {
+	eachProduct(t, func(t *testing.T) {
+		if onlyBF16() {
+			t.Skip("another tier has the same functions")
+		}
+		test(t)
+	})
+}
+
+// onlyBF16 says that all but the products in bfloat16 is avx512.
+func onlyBF16() bool { return active.bf16.depth == 2 }
+
+// eachProduct runs test once in every tier.
+func eachProduct(t *testing.T, test func(t *testing.T)) {
 	for _, tier := range tiers {
 		t.Run(tier.name, func(t *testing.T) {
 			useTier(t, tier)

@@ -64,25 +64,38 @@ func (f *file) tileAMX() {
 	f.op("TESTQ R12, R12")
 	f.op("JZ zero")
 	quarters(tileLoad)
-	f.op("JMP loop")
+	f.op("JMP start")
 	f.label("zero")
 	for i := range 4 {
 		f.op("BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $%#02x // TILEZERO T%d", 3<<6|i<<3, i)
 	}
+	// The first steps also ask for the block of C that comes next, four rows a step: the one below, or that at the top of the next panel.
+	f.label("start")
+	f.op("MOVQ R9, R13")
+	f.op("SHLQ $5, R13")
+	f.op("ADDQ DI, R13")
+	f.op("CMPQ R11, $1")
+	f.op("JNE below")
+	f.op("MOVQ c+32(FP), R13")
+	f.op("ADDQ $128, R13")
+	f.label("below")
+	f.op("MOVQ $8, R14")
+	f.label("prefetch")
+	for range 4 {
+		f.op("PREFETCHT0 (R13)")
+		f.op("PREFETCHT0 64(R13)")
+		f.op("ADDQ R9, R13")
+	}
+	f.stepAMX()
+	f.op("DECQ CX")
+	f.op("JZ finish")
+	f.op("DECQ R14")
+	f.op("JNZ prefetch")
 	f.label("loop")
-	f.moveTile(tileLoad, 6, "SI", "R8", 0)
-	f.moveTile(tileLoad, 4, "AX", "BX", 0)
-	f.moveTile(tileLoad, 7, "SI", "R8", 64)
-	f.dotTiles(4, 6, 0)
-	f.moveTile(tileLoad, 5, "DX", "BX", 0)
-	f.dotTiles(4, 7, 1)
-	f.dotTiles(5, 6, 2)
-	f.dotTiles(5, 7, 3)
-	f.op("ADDQ $64, AX")
-	f.op("ADDQ $64, DX")
-	f.op("ADDQ $2048, SI")
+	f.stepAMX()
 	f.op("DECQ CX")
 	f.op("JNZ loop")
+	f.label("finish")
 	quarters(tileStore)
 	f.op("MOVQ BX, AX")
 	f.op("SHLQ $5, AX")
@@ -95,6 +108,26 @@ func (f *file) tileAMX() {
 	f.op("BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0 // TILERELEASE")
 	f.op("RET")
 
+	f.tileShapes()
+}
+
+// stepAMX writes sixteen steps of k.
+func (f *file) stepAMX() {
+	f.moveTile(tileLoad, 6, "SI", "R8", 0)
+	f.moveTile(tileLoad, 4, "AX", "BX", 0)
+	f.moveTile(tileLoad, 7, "SI", "R8", 64)
+	f.dotTiles(4, 6, 0)
+	f.moveTile(tileLoad, 5, "DX", "BX", 0)
+	f.dotTiles(4, 7, 1)
+	f.dotTiles(5, 6, 2)
+	f.dotTiles(5, 7, 3)
+	f.op("ADDQ $64, AX")
+	f.op("ADDQ $64, DX")
+	f.op("ADDQ $2048, SI")
+}
+
+// tileShapes writes what sets the tiles up.
+func (f *file) tileShapes() {
 	// Palette 1; from byte 16 on the bytes in a row of each tile, 16 bits each; from byte 48 on the rows, 8 bits each.
 	f.line("")
 	for at := 0; at < 64; at += 8 {
