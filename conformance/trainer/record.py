@@ -94,6 +94,47 @@ def run(model, data, kind):
     return total.item(), first, {name: p.grad.detach().clone() for name, p in model.named_parameters()}
 
 
+def train_student(folder):
+    """What a DistilBERT learns from a BERT: loss and gradients of one step, in float64, as record writes them. Rows are the labelled ones."""
+    sizes = dict(vocab_size=37, max_position_embeddings=24)
+    config = transformers.DistilBertConfig(**sizes, dim=16, n_layers=1, n_heads=2, hidden_dim=40, architectures=["DistilBertForMaskedLM"])
+    teaching = transformers.BertConfig(
+        **sizes, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, architectures=["BertForMaskedLM"])
+    student = transformers.DistilBertForMaskedLM(config).eval().double()
+    teacher = transformers.BertForMaskedLM(teaching).eval().double()
+    fill(student)
+    fill(teacher)
+    data = sequences(teaching, [9, 1, 14, 5], MASKED)
+    options = {"labels": 2.0, "soft": 5.0, "hidden": 1.0, "temperature": 2.0}
+    t, functional = options["temperature"], torch.nn.functional
+    rows, cosines = [], []
+    for ids, segments, labels in data:
+        inputs, labels = torch.tensor([ids]), torch.tensor(labels)
+        with torch.no_grad():
+            taught = teacher(input_ids=inputs, token_type_ids=torch.tensor([segments]), output_hidden_states=True)
+        out = student(input_ids=inputs, output_hidden_states=True)
+        some = labels != -100
+        hard = functional.cross_entropy(out.logits[0][some], labels[some], reduction="sum")
+        soft = functional.kl_div(
+            functional.log_softmax(out.logits[0][some] / t, -1), functional.softmax(taught.logits[0][some] / t, -1), reduction="sum") * t**2
+        rows.append((hard, soft, int(some.sum())))
+        states, others = out.hidden_states[-1][0], taught.hidden_states[-1][0]
+        cosines.append(functional.cosine_embedding_loss(states, others, torch.ones(len(ids)), reduction="none"))
+    count = sum(n for _, _, n in rows)
+    loss = sum(options["labels"] * h + options["soft"] * s for h, s, _ in rows) + options["hidden"] * count * torch.cat(cosines).mean()
+    loss.backward()
+    gradients = {name: p.grad for name, p in student.named_parameters()}
+    text = {
+        "torch": torch.__version__, "transformers": transformers.__version__, "options": options, "loss": loss.item(), "logits": [0],
+        "config": json.loads(config.to_json_string(use_diff=False)), "teacher": json.loads(teaching.to_json_string(use_diff=False)),
+        "sequences": [{"ids": i, "segments": s, "labels": l} for i, s, l in data],
+        "parameters": [{"name": k, "shape": list(g.shape)} for k, g in gradients.items()],
+    }
+    (folder / "student.json").write_text(json.dumps(text, sort_keys=True).replace(', "', ',\n"') + "\n")
+    torch.cat([g.flatten() for g in gradients.values()]).numpy().astype("<f4").tofile(folder / "student.bin")
+    print("student loss", loss.item())
+
+
 def trace(model, config, kind):
     """The mean losses of 50 updates by AdamW with clipping, in float32, on batches that change with the step."""
     torch.manual_seed(0)
@@ -169,6 +210,7 @@ def main():
         family = type(config).__name__.removesuffix("Config")
         config.architectures = [family + head]
         record(folder, name, config, getattr(transformers, family + head), kind)
+    train_student(folder)
     record(folder, "llama", transformers.LlamaConfig(
         vocab_size=43, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
         max_position_embeddings=20, rope_parameters={"rope_type": "default", "rope_theta": 500.0},

@@ -3,7 +3,6 @@ package fused
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -120,12 +119,68 @@ func (g *Graph) SquaredError(x *Tensor) *Loss {
 	})
 }
 
-// finite reports whether all of x is.
-func finite(x []float32) bool {
-	for _, v := range x {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return false
-		}
+// HiddenCosine brings the hidden states x of a student near those of a teacher in Batch.Hidden: 1 - cos of the angle between both, the mean over all tokens (Sanh et
+// al., 2019). It counts once for each of Batch.Rows, so that it keeps its weight beside losses that are sums over rows.
+func (g *Graph) HiddenCosine(x *Tensor) *Loss {
+	const kind = "HiddenCosine"
+	if g.err == nil && x != nil && x.Axis != Tokens {
+		g.fail("%s: the input must have a row for each token", kind)
+		return nil
 	}
-	return true
+	var cosines, factors []float32
+	return g.criterion(kind, x, func(states, dx []float32) (sum float64, terms int, err error) {
+		tokens := g.rows(Tokens)
+		if len(g.batch.Hidden) != len(states) {
+			return 0, 0, fmt.Errorf("the batch has %d hidden floats of the teacher for %d of the student", len(g.batch.Hidden), len(states))
+		}
+		cosines, factors := tile(&cosines, tokens), tile(&factors, tokens)
+		if err := kernels.Cosines(g.pool, tokens, x.Width, x.Width, states, g.batch.Hidden, cosines); err != nil {
+			return 0, 0, err
+		}
+		share := float64(len(g.batch.Rows)) / float64(max(1, tokens))
+		for i, c := range cosines {
+			sum += 1 - float64(c)
+			factors[i] = -g.batch.Scale * float32(share)
+		}
+		if dx != nil {
+			err = kernels.CosinesBackward(g.pool, tokens, x.Width, x.Width, states, g.batch.Hidden, factors, dx, nil)
+		}
+		return float64(sum * share), len(g.batch.Rows), err
+	})
+}
+
+// PairCosine has (cos - value)² as a term for each pair of neighbouring rows of x, cos being that of the angle between both and value that of the pair in Batch.Values
+// (Reimers and Gurevych, 2019). A pair whose value is NaN does not count.
+func (g *Graph) PairCosine(x *Tensor) *Loss {
+	const kind = "PairCosine"
+	if g.err == nil && x != nil && x.Axis != Rows {
+		g.fail("%s: the input must have a row for each side of a pair", kind)
+		return nil
+	}
+	var cosines, factors []float32
+	return g.criterion(kind, x, func(sides, dx []float32) (sum float64, terms int, err error) {
+		pairs, width := len(g.batch.Values), x.Width
+		if 2*pairs*width != len(sides) {
+			return 0, 0, fmt.Errorf("the batch has %d values for %d sides of pairs", pairs, len(sides)/width)
+		}
+		if pairs == 0 {
+			return 0, 0, nil
+		}
+		cosines, factors := tile(&cosines, pairs), tile(&factors, pairs)
+		if err := kernels.Cosines(g.pool, pairs, width, 2*width, sides, sides[width:], cosines); err != nil {
+			return 0, 0, err
+		}
+		for i, value := range g.batch.Values {
+			if factors[i] = 0; value == value {
+				diff := float64(cosines[i]) - float64(value)
+				sum += float64(diff * diff)
+				factors[i] = g.batch.Scale * 2 * float32(diff)
+				terms++
+			}
+		}
+		if dx != nil {
+			err = kernels.CosinesBackward(g.pool, pairs, width, 2*width, sides, sides[width:], factors, dx, dx[width:])
+		}
+		return sum, terms, err
+	})
 }

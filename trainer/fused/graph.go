@@ -28,6 +28,8 @@ type Batch struct {
 	Labels    []int32   // the target of each of those rows, where the graph ends in a cross-entropy; of each column of each group, with GroupCrossEntropy
 	Groups    []int32   // 0, …, len(Rows), ascending: the borders of groups of rows among which GroupCrossEntropy chooses
 	Values    []float32 // the numbers that SquaredError compares with
+	Teacher   []float32 // logits of a teacher for each row, as many as the student has, for Objective.Distill
+	Hidden    []float32 // hidden states of a teacher for each token, as wide as the student's, for HiddenCosine
 	Seed      uint64    // with Step, decides the dropout masks
 	Step      int64
 	Scale     float32 // multiplies every gradient
@@ -41,7 +43,8 @@ type Graph struct {
 
 	expr     *G.ExprGraph
 	machine  G.VM
-	inputs   G.Nodes // one node for each use of a parameter
+	inputs   G.Nodes                   // one node for each use of a parameter
+	params   map[*G.Node]*params.Param // of those
 	buffers  []*buffer
 	capacity [axes]int
 	grads    map[*G.Node]gradient
@@ -51,19 +54,20 @@ type Graph struct {
 	branches []*Branch
 	err      error // the first mistake in building
 
-	stop    func() error // says whether the run under way is cancelled
-	batch   *Batch       // of the run under way
-	length  [axes]int    // rows of the last run
-	failure error        // the first error of an operation in the run under way
-	workers []scratch    // memory of each worker of the pool
-	zeros   []uint8      // segments of a batch without any
+	stop       func() error // says whether the run under way is cancelled
+	batch      *Batch       // of the run under way
+	length     [axes]int    // rows of the last run
+	failure    error        // the first error of an operation in the run under way
+	explaining bool         // operations look for the first value that is not finite
+	workers    []scratch    // memory of each worker of the pool
+	zeros      []uint8      // segments of a batch without any
 }
 
 // NewGraph returns an empty graph. One for training keeps what the gradients need and drops out; any other reuses memory as it goes.
 func NewGraph(pool *kernels.Pool, training bool) *Graph {
 	return &Graph{
 		pool: pool, training: training, expr: G.NewGraph(),
-		grads: make(map[*G.Node]gradient), hashes: make(map[uint32]bool), workers: make([]scratch, pool.Threads()),
+		params: make(map[*G.Node]*params.Param), grads: make(map[*G.Node]gradient), hashes: make(map[uint32]bool), workers: make([]scratch, pool.Threads()),
 	}
 }
 
@@ -180,6 +184,7 @@ func (g *Graph) parameter(p *params.Param) *G.Node {
 	n := G.NewTensor(g.expr, G.Float32, len(shape), G.WithName(name), G.WithShape(shape...),
 		G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(p.Value))))
 	g.inputs = append(g.inputs, n)
+	g.params[n] = p
 	return n
 }
 
@@ -215,6 +220,7 @@ func (g *Graph) add(kind string, output hm.Type, shape tensor.Shape, children G.
 	}
 	for _, c := range children {
 		o.inputs = append(o.inputs, c.Type())
+		o.reads = append(o.reads, g.params[c])
 	}
 	o.name = g.unique(kind, output, shape, children)
 	n, err := G.ApplyOp(o, children...)
@@ -247,6 +253,7 @@ func (g *Graph) emit(kind string, out *buffer, spare spares, children G.Nodes, w
 		g.fail("%w", err)
 		return nil
 	}
+	n.Op().(*op).out = out
 	return &Tensor{Axis: out.axis, Width: out.width, graph: g, node: n, buf: out, spare: spare}
 }
 
@@ -362,6 +369,17 @@ func (g *Graph) Run(ctx context.Context, b *Batch) error {
 		return fmt.Errorf("run graph: %w", err)
 	}
 	return nil
+}
+
+// Explain runs the graph for b again, whose loss was not finite, and returns an error that names the first parameter or operation whose values are not. Gradients are of no
+// use afterwards.
+func (g *Graph) Explain(ctx context.Context, b *Batch) error {
+	g.explaining = true
+	defer func() { g.explaining = false }()
+	if err := g.Run(ctx, b); err != nil {
+		return err
+	}
+	return errors.New("no operation gave anything else the second time")
 }
 
 // Close releases the machine. The graph can't be run afterwards.

@@ -45,7 +45,7 @@ func testSet(t *testing.T, seed uint64) *params.Set {
 		{Name: "norm2.gamma", Shape: []int{h}}, {Name: "norm2.beta", Shape: []int{h}},
 		{Name: "head", Shape: []int{h, h}}, {Name: "head.bias", Shape: []int{h}},
 		{Name: "k1", Shape: []int{h / 3, h}}, {Name: "v1", Shape: []int{h / 3, h}},
-		{Name: "odd", Shape: []int{5, h}}, {Name: "gate", Shape: []int{testInner, h}},
+		{Name: "odd", Shape: []int{5, h}}, {Name: "one", Shape: []int{1, h}}, {Name: "gate", Shape: []int{testInner, h}},
 		{Name: "vocab.bias", Shape: []int{testVocab}},
 	}
 	s, err := params.NewSet(specs)
@@ -271,42 +271,49 @@ func TestGradientsAgainstFloat64(t *testing.T) {
 	for _, n := range networks {
 		for _, rate := range []float32{0, 0.2} {
 			t.Run(fmt.Sprintf("%s/dropout=%v", n.name, rate), func(t *testing.T) {
-				s, b := testSet(t, 7), testBatch(9, 5, 1, 8)
+				b := testBatch(9, 5, 1, 8)
 				b.Labels[2] = kernels.IgnoreLabel
-				loss := train(t, n, s, rate, 2, b)
-
-				values := inFloat64(s)
-				eval := func() float64 {
-					r := &reference{t: t, values: values, batch: b, training: true}
-					return n.reference(r, rate) * float64(b.Scale)
-				}
-				if want := eval(); math.Abs(loss-want) > 1e-5*math.Abs(want) {
-					t.Errorf("loss %v, want %v", loss, want)
-				}
-				for _, p := range s.List {
-					var diff, size float64
-					for i := range p.Grad {
-						const eps = 1e-5
-						if p.Name == "position" && i >= 8*testWidth { // beyond the longest sequence
-							if p.Grad[i] != 0 {
-								t.Fatalf("position %d has a gradient", i/testWidth)
-							}
-							continue
-						}
-						v := values[p.Name]
-						v[i] += eps
-						up := eval()
-						v[i] -= 2 * eps
-						want := (up - eval()) / (2 * eps)
-						v[i] += eps
-						diff += (float64(p.Grad[i]) - want) * (float64(p.Grad[i]) - want)
-						size += want * want
-					}
-					if math.Sqrt(diff) > 2e-5*math.Sqrt(size)+1e-6 {
-						t.Errorf("gradient of %s: relative error %.2g (size %.2g)", p.Name, math.Sqrt(diff/size), math.Sqrt(size))
-					}
-				}
+				checkGradients(t, n, rate, b)
 			})
+		}
+	}
+}
+
+// checkGradients compares loss and gradients of a network on b with finite differences in float64.
+func checkGradients(t *testing.T, n network, rate float32, b *Batch) {
+	t.Helper()
+	s := testSet(t, 7)
+	loss := train(t, n, s, rate, 2, b)
+
+	values := inFloat64(s)
+	eval := func() float64 {
+		r := &reference{t: t, values: values, batch: b, training: true}
+		return n.reference(r, rate) * float64(b.Scale)
+	}
+	if want := eval(); math.Abs(loss-want) > 1e-5*math.Abs(want) {
+		t.Errorf("loss %v, want %v", loss, want)
+	}
+	for _, p := range s.List {
+		var diff, size float64
+		for i := range p.Grad {
+			const eps = 1e-5
+			if p.Name == "position" && i >= 8*testWidth { // beyond the longest sequence
+				if p.Grad[i] != 0 {
+					t.Fatalf("position %d has a gradient", i/testWidth)
+				}
+				continue
+			}
+			v := values[p.Name]
+			v[i] += eps
+			up := eval()
+			v[i] -= 2 * eps
+			want := (up - eval()) / (2 * eps)
+			v[i] += eps
+			diff += (float64(p.Grad[i]) - want) * (float64(p.Grad[i]) - want)
+			size += want * want
+		}
+		if math.Sqrt(diff) > 2e-5*math.Sqrt(size)+1e-6 {
+			t.Errorf("gradient of %s: relative error %.2g (size %.2g)", p.Name, math.Sqrt(diff/size), math.Sqrt(size))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package fused
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -40,19 +41,62 @@ func (g *Graph) Logits(x *Tensor, table, bias *params.Param) *Tensor {
 // crossEntropy is the state of one CrossEntropy in a graph.
 type crossEntropy struct {
 	Loss
+	Objective
 	x             *Tensor
 	table, bias   *params.Param
 	logits        []float32
 	losses        []float32
+	soft          softTargets
 	dx            *buffer   // nil without gradients
 	dtable, dbias []float32 // where gradients of parameters go in the forward pass
 	kept          bool      // those are memory of this operation, to be scaled and added by the backward operation
 }
 
+// Objective refines a cross-entropy. The zero value is the plain one.
+type Objective struct {
+	Smoothing float32       // share of the target that is spread over all classes, 0 to less than 1
+	Weights   []float32     // of classes; nil means 1. The sum of the losses is not divided by them.
+	Distill   *Distillation // learns from a teacher besides; nil for none
+}
+
+// Distillation is what a student learns from the logits of a teacher (Hinton, Vinyals and Dean, 2015): for each row Hard times the cross-entropy of the label, and Soft times
+// T²·KL(softmax(teacher/T) ‖ softmax(student/T)), T being Temperature. Batch.Teacher has the teacher's logits.
+type Distillation struct {
+	Hard, Soft, Temperature float32
+}
+
+// validate returns an error that names a value that can't be used.
+func (o Objective) validate(classes int) error {
+	bad := func(v float32) bool { return !(v >= 0) || math.IsInf(float64(v), 0) }
+	if !(o.Smoothing >= 0 && o.Smoothing < 1) {
+		return fmt.Errorf("label smoothing is %v, want 0 to less than 1", o.Smoothing)
+	}
+	if o.Weights != nil && len(o.Weights) != classes {
+		return fmt.Errorf("there are %d weights for %d classes", len(o.Weights), classes)
+	}
+	for class, w := range o.Weights {
+		if bad(w) {
+			return fmt.Errorf("the weight of class %d is %v, want 0 or more", class, w)
+		}
+	}
+	if d := o.Distill; d != nil && (bad(d.Hard) || bad(d.Soft) || bad(d.Temperature) || d.Temperature == 0) {
+		return fmt.Errorf("distillation with weights %v and %v at temperature %v: want 0 or more, and a positive temperature", d.Hard, d.Soft, d.Temperature)
+	}
+	return nil
+}
+
+// softTargets is memory for a tile of distillation.
+type softTargets struct{ teacher, grad, losses []float32 }
+
 // CrossEntropy gives Batch.Scale times the sum, over the rows of x, of -log softmax(x·tableᵀ + bias)[label]. Rows labelled kernels.IgnoreLabel do
 // not count. bias may be nil. Logits exist for a few hundred rows at a time and are not kept, so the gradients are computed with the loss; the
 // backward operation only multiplies them by the gradient of the loss, where that is not 1.
 func (g *Graph) CrossEntropy(x *Tensor, table, bias *params.Param) *Loss {
+	return g.RefinedCrossEntropy(x, table, bias, Objective{})
+}
+
+// RefinedCrossEntropy is [Graph.CrossEntropy] with another objective.
+func (g *Graph) RefinedCrossEntropy(x *Tensor, table, bias *params.Param, o Objective) *Loss {
 	const kind = "CrossEntropy"
 	if !g.use(kind, x, table.Shape[len(table.Shape)-1]) {
 		return nil
@@ -61,7 +105,11 @@ func (g *Graph) CrossEntropy(x *Tensor, table, bias *params.Param) *Loss {
 		g.fail("%s: the input must have a row for each label, and the bias an element for each of %v", kind, table.Shape)
 		return nil
 	}
-	c := &crossEntropy{Loss: Loss{graph: g}, x: x, table: table, bias: bias}
+	if err := o.validate(table.Shape[0]); err != nil {
+		g.fail("%s: %w", kind, err)
+		return nil
+	}
+	c := &crossEntropy{Loss: Loss{graph: g}, Objective: o, x: x, table: table, bias: bias}
 	if g.training {
 		c.dx = g.newBuffer(Rows, x.Width)
 		c.dtable, c.dbias = table.Grad, gradOf(bias)
@@ -99,6 +147,9 @@ func (c *crossEntropy) forward(x []float32) error {
 	if len(g.batch.Labels) != rows {
 		return fmt.Errorf("the batch has %d labels for %d rows", len(g.batch.Labels), rows)
 	}
+	if c.Distill != nil && len(g.batch.Teacher) != rows*classes {
+		return fmt.Errorf("the batch has %d logits of the teacher for %d rows of %d classes", len(g.batch.Teacher), rows, classes)
+	}
 	if g.training && g.batch.Scale == 0 {
 		return errors.New("the scale of the loss is 0, so there would be no gradient")
 	}
@@ -119,11 +170,7 @@ func (c *crossEntropy) forward(x []float32) error {
 				return err
 			}
 		}
-		scale := g.batch.Scale
-		if !g.training {
-			scale = 0
-		}
-		if err := kernels.CrossEntropy(g.pool, n, classes, logits, labels, scale, losses); err != nil {
+		if err := c.score(at, n, logits, labels, losses); err != nil {
 			return err
 		}
 		for i, l := range losses {
@@ -139,6 +186,50 @@ func (c *crossEntropy) forward(x []float32) error {
 		}
 	}
 	return nil
+}
+
+// score writes the losses of n rows from row at on and, when training, their gradient over the logits.
+func (c *crossEntropy) score(at, n int, logits []float32, labels []int32, losses []float32) error {
+	scale := c.graph.batch.Scale
+	if !c.graph.training {
+		scale = 0
+	}
+	if c.Distill != nil {
+		return c.distill(at, n, scale, logits, labels, losses)
+	}
+	return c.hard(n, scale, logits, labels, losses)
+}
+
+// hard is the part of the labels.
+func (c *crossEntropy) hard(n int, scale float32, logits []float32, labels []int32, losses []float32) error {
+	g, classes := c.graph, c.table.Shape[0]
+	if c.Smoothing == 0 && c.Weights == nil {
+		return kernels.CrossEntropy(g.pool, n, classes, logits, labels, scale, losses)
+	}
+	return kernels.SmoothedCrossEntropy(g.pool, n, classes, logits, labels, c.Smoothing, c.Weights, scale, losses)
+}
+
+// distill is the parts of labels and teacher together.
+func (c *crossEntropy) distill(at, n int, scale float32, logits []float32, labels []int32, losses []float32) error {
+	g, classes, d := c.graph, c.table.Shape[0], c.Distill
+	teacher, grad, soft := tile(&c.soft.teacher, n*classes), tile(&c.soft.grad, n*classes), tile(&c.soft.losses, n)
+	copy(teacher, g.batch.Teacher[at*classes:])
+	if err := kernels.DistillKL(g.pool, n, classes, logits, teacher, d.Temperature, scale*d.Soft, soft, grad); err != nil {
+		return err
+	}
+	if err := c.hard(n, scale*d.Hard, logits, labels, losses); err != nil {
+		return err
+	}
+	if scale*d.Hard == 0 {
+		clear(logits)
+	}
+	for i, label := range labels {
+		if losses[i] = d.Hard*losses[i] + d.Soft*soft[i]; label == kernels.IgnoreLabel {
+			losses[i] = 0
+			clear(grad[i*classes : (i+1)*classes])
+		}
+	}
+	return kernels.Add(g.pool, n*classes, logits, logits, grad)
 }
 
 // gradients takes the gradient of n rows of logits back to x, table and bias.

@@ -5,10 +5,14 @@ import (
 	"hash"
 	"hash/fnv"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/shardmill/shardmill/trainer/params"
 )
 
 // op is the one kind of operation that this package gives to gorgonia. What it computes is a closure over the buffers that belong to it.
@@ -19,6 +23,8 @@ type op struct {
 	output hm.Type
 	shape  tensor.Shape
 	wrt    []bool
+	reads  []*params.Param // for each input, nil where that is no parameter
+	out    *buffer         // of an activation
 	do     func(in []G.Value) (G.Value, error)
 	diff   func(output, grad *G.Node) (G.Nodes, error)
 }
@@ -70,8 +76,42 @@ func (o *op) Do(in ...G.Value) (v G.Value, err error) {
 	if err := o.graph.stop(); err != nil {
 		return nil, err
 	}
-	return o.do(in)
+	if v, err = o.do(in); err == nil && o.graph.explaining {
+		err = o.explain(v)
+	}
+	return v, err
 }
+
+// explain returns an error if one of the parameters that the operation read, or what it gave, is not finite.
+func (o *op) explain(v G.Value) error {
+	var names []string
+	for _, p := range o.reads {
+		if p == nil {
+			continue
+		}
+		names = append(names, p.Name)
+		if i := slices.IndexFunc(p.Value, notFinite); i >= 0 {
+			return fmt.Errorf("the parameter %s holds %v at element %d", p.Name, p.Value[i], i)
+		}
+	}
+	of := ""
+	if len(names) > 0 {
+		of = " with " + strings.Join(names, ", ")
+	}
+	if scalar, ok := v.(*G.F32); ok && notFinite(float32(*scalar)) {
+		return fmt.Errorf("it gave %v%s, from finite values", *scalar, of)
+	}
+	if o.out == nil {
+		return nil
+	}
+	values := o.out.data[:o.graph.rows(o.out.axis)*o.out.width]
+	if i := slices.IndexFunc(values, notFinite); i >= 0 {
+		return fmt.Errorf("it is the first to give %v, in row %d%s", values[i], i/o.out.width, of)
+	}
+	return nil
+}
+
+func notFinite(v float32) bool { return v-v != 0 }
 
 // floats is the memory of a value.
 func floats(v G.Value) []float32 {

@@ -56,12 +56,15 @@ func refActivation(act Activation, x float64) (y, dy float64) {
 		th := math.Tanh(c * (x + 0.044715*x*x*x))
 		return 0.5 * x * (1 + th), 0.5*(1+th) + 0.5*x*(1-th*th)*c*(1+3*0.044715*x*x)
 	}
+	if act == ReLU {
+		return max(x, 0), math.Ceil(max(0, min(x, 1)))
+	}
 	th := math.Tanh(x)
 	return th, 1 - th*th
 }
 
 func TestActivations(t *testing.T) {
-	for _, act := range []Activation{GELUErf, GELUTanh, Tanh} {
+	for _, act := range []Activation{GELUErf, GELUTanh, Tanh, ReLU} {
 		eachShape(t, func(t *testing.T, rows, cols int) {
 			rng := newRand(2)
 			n := rows * cols

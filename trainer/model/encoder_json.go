@@ -76,13 +76,13 @@ func (c *EncoderConfig) UnmarshalJSON(data []byte) (err error) {
 	if err != nil || c.family() == nil {
 		return err
 	}
-	for h, name := range architectures[:Regression] {
-		if slices.Contains(c.Architectures, c.family().class+name) {
+	for h, name := range architectures {
+		if Head(h) != Regression && slices.Contains(c.Architectures, c.family().class+name) {
 			c.Head = Head(h)
 		}
 	}
 	c.Architectures = nil
-	if c.Head == LanguageModel || c.Head == MultipleChoice {
+	if c.Head == LanguageModel || c.Head == MultipleChoice || c.Head == SentenceEmbedding {
 		return nil
 	}
 	return c.readLabels(data)

@@ -17,7 +17,7 @@ var (
 // recomputation); half of the latter where tokens see only those before them.
 func (n *Network) TrainingFLOPs(tokens, labels int64, length int) float64 {
 	perToken, perLabel, attention := matrixSizes(n.set)
-	if table, _ := n.config.decoder(n.set); tableNames.MatchString(table.Name) {
+	if table, _ := n.config.decoder(n.set); table != nil && tableNames.MatchString(table.Name) {
 		perLabel += float64(len(table.Value))
 	}
 	scores := 2 * float64(length) * attention

@@ -128,7 +128,7 @@ func (s *specs) conv1D(name string, in, out int) {
 	s.vector(name+".bias", out)
 }
 
-func (c *GPT2Config) build(g *fused.Graph, s *params.Set) *fused.Tensor {
+func (c *GPT2Config) encode(g *fused.Graph, s *params.Set) *fused.Tensor {
 	eps := float32(c.LayerNormEps)
 	x := g.Embed(fused.Embedding{Token: s.Lookup("transformer.wte.weight"), Position: s.Lookup("transformer.wpe.weight")}, c.EmbeddingDropout)
 	for i := range c.Layers {
@@ -144,8 +144,12 @@ func (c *GPT2Config) build(g *fused.Graph, s *params.Set) *fused.Tensor {
 		y = g.Linear(y, inOut(activated(linear(s, layer+"mlp.c_fc"), activations[c.Activation])))
 		x = c.end(g, s, y, branch, layer+"mlp.c_proj")
 	}
-	// The last norm works on each row alone, so only the rows that predict need it.
-	return g.LayerNorm(g.Gather(x), norm(s, "transformer.ln_f", eps), 0)
+	return x
+}
+
+// head adds the last norm, which works on each row alone, to the rows that predict.
+func (c *GPT2Config) head(g *fused.Graph, s *params.Set, x *fused.Tensor) *fused.Tensor {
+	return g.LayerNorm(g.Gather(x), norm(s, "transformer.ln_f", float32(c.LayerNormEps)), 0)
 }
 
 // end closes a sublayer: x + dropout(proj(y)).

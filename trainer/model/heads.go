@@ -14,7 +14,7 @@ import (
 // Head is what a model predicts, and from which fields of a minibatch it learns that.
 type Head uint8
 
-// The heads. Classes of transformers are named FAMILYFor…, such as DistilBertForMaskedLM.
+// The heads. Classes of transformers are named FAMILYFor…, such as DistilBertForMaskedLM; without a head, FAMILYModel.
 const (
 	LanguageModel          Head = iota // a token of the vocabulary for each label (MaskedLM; causal models)
 	SequenceClassification             // a class for each sequence: Targets
@@ -22,12 +22,13 @@ const (
 	QuestionAnswering                  // first and last token of an answer in each sequence: Spans
 	MultipleChoice                     // one of the Choices sequences of an example: Targets
 	Regression                         // a number for each sequence: Values (SequenceClassification with one label)
+	SentenceEmbedding                  // a vector for each sequence; the cosine of two is compared with a number for each pair: Values
 	heads
 )
 
 // architectures are the ends of names of classes in transformers. Regression is not in the name.
 var architectures = [heads]string{
-	"ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice", "ForSequenceClassification",
+	"ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice", "ForSequenceClassification", "Model",
 }
 
 const maxClasses = 1 << 12
@@ -108,15 +109,22 @@ func (c *EncoderConfig) headSpecs(specs *specs) {
 		specs.vector(f.bias, c.VocabSize)
 		return
 	}
+	if c.Head == SentenceEmbedding {
+		return
+	}
 	if pooler := c.pooler(); pooler != "" {
 		specs.linear(pooler, h, h)
 	}
 	specs.linear(c.predictor(), c.outputs(), h)
 }
 
-// build adds the encoder and all of the head but its last layer.
-func (c *EncoderConfig) build(g *fused.Graph, s *params.Set) *fused.Tensor {
-	f, x := c.family(), g.Gather(c.encode(g, s))
+// head adds all of the head but its last layer.
+func (c *EncoderConfig) head(g *fused.Graph, s *params.Set, x *fused.Tensor) *fused.Tensor {
+	if c.Head == SentenceEmbedding {
+		return g.Mean(x)
+	}
+	f := c.family()
+	x = g.Gather(x)
 	if c.Head == LanguageModel {
 		act := activations[c.HiddenAct]
 		if f.padded { // the head of RoBERTa does not ask hidden_act
@@ -151,9 +159,15 @@ func (c *EncoderConfig) decoder(s *params.Set) (table, bias *params.Param) {
 	if f := c.family(); c.Head == LanguageModel {
 		return s.Lookup(f.base + "embeddings.word_embeddings.weight"), s.Lookup(f.bias)
 	}
+	if c.Head == SentenceEmbedding {
+		return nil, nil
+	}
 	name := c.predictor()
 	return s.Lookup(name + ".weight"), s.Lookup(name + ".bias")
 }
 
+// String says what a model with the head does.
+func (h Head) String() string { return verbs[min(h, heads-1)] }
+
 // verbs say in errors what a model with a head does.
-var verbs = [heads]string{"predict tokens", "classify sequences", "classify tokens", "find answers", "choose among sequences", "predict numbers"}
+var verbs = [heads]string{"predict tokens", "classify sequences", "classify tokens", "find answers", "choose among sequences", "predict numbers", "embed sequences"}

@@ -51,7 +51,14 @@ func randomTask(l Limits, seed uint64, lengths ...int) *schemas.Minibatch {
 	if l.Head != QuestionAnswering {
 		b.Spans = nil
 	}
-	if l.Head != Regression {
+	switch l.Head {
+	case Regression:
+	case SentenceEmbedding:
+		b.Values = []float32{0.5, -0.25}
+		if len(lengths) > 4 {
+			b.Values = append(b.Values, float32(math.NaN()))
+		}
+	default:
 		b.Values = nil
 	}
 	switch l.Head {
@@ -74,7 +81,7 @@ func TestHeadSlopes(t *testing.T) {
 					p.Value[i] *= 3
 				}
 			}
-			b := randomTask(n.Limits(), 5, 9, 17, 3, 12)
+			b := randomTask(n.Limits(), 5, 9, 17, 3, 12, 1, 6)
 			loss := func() float64 {
 				n.Params().ZeroGrads()
 				sum, labels, err := n.Loss(t.Context(), b, trainer.StepOptions{Train: true, Seed: 1, Step: 2, Scale: 0.5})
@@ -106,7 +113,7 @@ func TestHeadThreads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run := func(threads int) ([]float64, []float32) {
 				n := newNetwork(t, c, threads)
-				b := randomTask(n.Limits(), 2, 60, 7, 33, 2)
+				b := randomTask(n.Limits(), 2, 60, 7, 33, 2, 4, 9)
 				evaluated, _, err := n.Loss(t.Context(), b, trainer.StepOptions{})
 				if err != nil {
 					t.Fatal(err)
@@ -148,6 +155,8 @@ func TestRefusedTargets(t *testing.T) {
 		{MultipleChoice, func(b *schemas.Minibatch) { b.Targets[0] = 2 }, "example 0 has the target 2"},
 		{Regression, func(b *schemas.Minibatch) { b.Values[1] = float32(math.Inf(1)) }, "sequence 1 has the value +Inf"},
 		{Regression, func(b *schemas.Minibatch) { b.Values = nil }, "0 values for 2 sequences"},
+		{SentenceEmbedding, func(b *schemas.Minibatch) { b.Values = b.Values[:1]; b.Values[0] = 2 }, "pair 0 has the value 2"},
+		{SentenceEmbedding, func(b *schemas.Minibatch) { b.Values = nil }, "0 values for 2 sequences, want one for each pair"},
 	}
 	for _, c := range cases {
 		n := newNetwork(t, configs["bert/"+verbs[c.head]], 1)

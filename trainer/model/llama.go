@@ -192,7 +192,7 @@ func (c *LlamaConfig) Specs() []params.Spec {
 
 func llamaLayer(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
 
-func (c *LlamaConfig) build(g *fused.Graph, s *params.Set) *fused.Tensor {
+func (c *LlamaConfig) encode(g *fused.Graph, s *params.Set) *fused.Tensor {
 	eps := float32(c.RMSNormEps)
 	turn := g.NewRotator(fused.Rotary{Heads: c.Heads + c.kvHeads(), Size: c.headSize(), Theta: c.RopeTheta})
 	x := g.Embed(fused.Embedding{Token: s.Lookup("model.embed_tokens.weight")}, 0)
@@ -209,8 +209,12 @@ func (c *LlamaConfig) build(g *fused.Graph, s *params.Set) *fused.Tensor {
 		y = g.SwiGLU(g.Linear(y, weights(s, layer+"mlp.", "gate_proj", "up_proj")))
 		x = g.AddDropout(g.Linear(y, weights(s, layer+"mlp.", "down_proj")), branch, nil, 0)
 	}
-	// The last norm works on each row alone, so only the rows that predict need it.
-	return g.RMSNorm(g.Gather(x), s.Lookup("model.norm.weight"), eps)
+	return x
+}
+
+// head adds the last norm, which works on each row alone, to the rows that predict.
+func (c *LlamaConfig) head(g *fused.Graph, s *params.Set, x *fused.Tensor) *fused.Tensor {
+	return g.RMSNorm(g.Gather(x), s.Lookup("model.norm.weight"), float32(c.RMSNormEps))
 }
 
 // weights is the layer with the weights of the given names side by side, as one matrix where they lie so in memory, without biases.

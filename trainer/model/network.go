@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/shardmill/shardmill/schemas"
 	"github.com/shardmill/shardmill/trainer"
@@ -38,9 +39,10 @@ type Config interface {
 	// Limits says which inputs the model takes.
 	Limits() Limits
 
-	// build adds the network to g, up to the hidden state from which the vocabulary, or the class, at Batch.Rows is predicted.
-	build(g *fused.Graph, s *params.Set) *fused.Tensor
-	// decoder is the table that predicts, a row for each entry of the vocabulary or each class, and the bias of each, or nil.
+	// encode adds the network to g, up to the last hidden state of each token, and head the rest, up to what the last layer predicts from at Batch.Rows.
+	encode(g *fused.Graph, s *params.Set) *fused.Tensor
+	head(g *fused.Graph, s *params.Set, x *fused.Tensor) *fused.Tensor
+	// decoder is the table of the last layer, a row for each entry of the vocabulary or each class, and the bias of each; nil where there is none.
 	decoder(s *params.Set) (table, bias *params.Param)
 	// initial says how a parameter starts.
 	initial(p *params.Param) initial
@@ -64,6 +66,8 @@ type Network struct {
 	batch    fused.Batch
 	decoded  schemas.Minibatch // of Decode
 	programs [modes]*program
+	refined  LossOptions
+	distill  *DistillOptions // of a student
 }
 
 var _ trainer.Decoder = (*Network)(nil)
@@ -76,6 +80,7 @@ const (
 	evaluation
 	prediction
 	decoding
+	teaching
 	modes
 )
 
@@ -83,7 +88,9 @@ const (
 type program struct {
 	graph  *fused.Graph
 	loss   *fused.Loss
+	cosine *fused.Loss // besides, of a student in training
 	logits *fused.Tensor
+	hidden *fused.Tensor // of every token, of a teacher
 }
 
 // New makes the network that c describes, with all weights 0. It works on the workers of pool, which the caller closes after the network.
@@ -129,10 +136,14 @@ func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.Step
 	if err := n.limits.check(b); err != nil {
 		return 0, 0, err
 	}
-	n.load(b)
 	if err := n.loadTargets(b); err != nil {
 		return 0, 0, fmt.Errorf("minibatch %d: %w", b.Step, err)
 	}
+	return n.lose(ctx, b.Step, o)
+}
+
+// lose is the loss of the batch that was loaded, for minibatch number step.
+func (n *Network) lose(ctx context.Context, step int64, o trainer.StepOptions) (sum float64, labels int, err error) {
 	if len(n.batch.Rows) == 0 {
 		return 0, 0, nil
 	}
@@ -146,9 +157,15 @@ func (n *Network) Loss(ctx context.Context, b *schemas.Minibatch, o trainer.Step
 		return 0, 0, err
 	}
 	if err := p.graph.Run(ctx, &n.batch); err != nil {
-		return 0, 0, fmt.Errorf("minibatch %d: %w", b.Step, err)
+		return 0, 0, fmt.Errorf("minibatch %d: %w", step, err)
 	}
-	return p.loss.Sum(), p.loss.Labels(), nil
+	if sum = p.loss.Sum(); p.cosine != nil {
+		sum += float64(float64(n.distill.Hidden) * p.cosine.Sum())
+	}
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return 0, 0, fmt.Errorf("minibatch %d: the loss is %v: %w", step, sum, p.graph.Explain(ctx, &n.batch))
+	}
+	return sum, p.loss.Labels(), nil
 }
 
 // load makes n.batch a view of b, with no rows yet.
@@ -167,35 +184,53 @@ func (n *Network) program(m mode) (*program, error) {
 	if p.graph = fused.NewGraph(n.pool, m == training); m == decoding {
 		p.graph = fused.NewDecodingGraph(n.pool)
 	}
-	hidden := n.config.build(p.graph, n.set)
-	table, bias := n.config.decoder(n.set)
-	if m == prediction || m == decoding {
-		p.logits = p.graph.Logits(hidden, table, bias)
-	} else {
-		p.loss = n.loss(p.graph, hidden, table, bias)
-	}
-	var err error
-	if m == training {
-		err = p.graph.Differentiate(p.loss)
-	} else {
-		err = p.graph.Compile()
-	}
-	if err != nil {
+	if err := n.build(p, m); err != nil {
 		return nil, fmt.Errorf("build model: %w", err)
 	}
 	n.programs[m] = p
 	return p, nil
 }
 
-// loss ends a graph in the loss of the head.
-func (n *Network) loss(g *fused.Graph, hidden *fused.Tensor, table, bias *params.Param) *fused.Loss {
+// build adds the network to the graph of p, and closes it.
+func (n *Network) build(p *program, m mode) error {
+	x := n.config.encode(p.graph, n.set)
+	learns := m == training && n.distill != nil
+	if m == teaching || learns {
+		p.hidden = x.Share()
+	}
+	x = n.config.head(p.graph, n.set, x)
+	table, bias := n.config.decoder(n.set)
+	switch {
+	case m != training && m != evaluation:
+		if p.logits = x; table != nil {
+			p.logits = p.graph.Logits(x, table, bias)
+		}
+		return p.graph.Compile()
+	case m == evaluation:
+		p.loss = n.loss(p.graph, x, table, bias, fused.Objective{})
+		return p.graph.Compile()
+	}
+	o := fused.Objective{Smoothing: n.refined.LabelSmoothing, Weights: n.refined.ClassWeights}
+	if !learns {
+		p.loss = n.loss(p.graph, x, table, bias, o)
+		return p.graph.Differentiate(p.loss)
+	}
+	o.Distill = &fused.Distillation{Hard: n.distill.Labels, Soft: n.distill.Soft, Temperature: n.distill.Temperature}
+	p.loss, p.cosine = n.loss(p.graph, x, table, bias, o), p.graph.HiddenCosine(p.hidden)
+	return p.graph.Differentiate(p.graph.Sum([]*fused.Loss{p.loss, p.cosine}, []float32{1, n.distill.Hidden}))
+}
+
+// loss ends a graph in the loss of the head. Only a cross-entropy can be refined.
+func (n *Network) loss(g *fused.Graph, x *fused.Tensor, table, bias *params.Param, o fused.Objective) *fused.Loss {
 	switch n.limits.Head {
 	case QuestionAnswering, MultipleChoice:
-		return g.GroupCrossEntropy(g.Logits(hidden, table, bias))
+		return g.GroupCrossEntropy(g.Logits(x, table, bias))
 	case Regression:
-		return g.SquaredError(g.Logits(hidden, table, bias))
+		return g.SquaredError(g.Logits(x, table, bias))
+	case SentenceEmbedding:
+		return g.PairCosine(x)
 	}
-	return g.CrossEntropy(hidden, table, bias)
+	return g.RefinedCrossEntropy(x, table, bias, o)
 }
 
 // check returns an error that names the first thing in b that the model does not take.

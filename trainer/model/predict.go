@@ -53,6 +53,11 @@ func (n *Network) Spans(ctx context.Context, b *schemas.Minibatch) ([]float32, e
 	return n.predictAll(ctx, "spans", b, QuestionAnswering)
 }
 
+// Embed returns a vector as wide as the model for each sequence of b: the mean of the hidden states of its tokens, whose length means nothing.
+func (n *Network) Embed(ctx context.Context, b *schemas.Minibatch) ([]float32, error) {
+	return n.predictFirst(ctx, "embed", b, SentenceEmbedding)
+}
+
 // begin loads b for a network with the head h.
 func (n *Network) begin(what string, b *schemas.Minibatch, h Head) error {
 	if n.limits.Head != h {

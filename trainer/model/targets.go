@@ -7,8 +7,9 @@ import (
 	"github.com/shardmill/shardmill/schemas"
 )
 
-// loadTargets takes what the head learns from in b as rows and labels.
+// loadTargets makes n.batch a view of b, with what the head learns from as rows and labels.
 func (n *Network) loadTargets(b *schemas.Minibatch) error {
+	n.load(b)
 	switch n.limits.Head {
 	case SequenceClassification:
 		return n.loadClasses(b)
@@ -20,6 +21,8 @@ func (n *Network) loadTargets(b *schemas.Minibatch) error {
 		return n.loadChoices(b)
 	case Regression:
 		return n.loadValues(b)
+	case SentenceEmbedding:
+		return n.loadPairs(b)
 	}
 	return n.loadLabels(b, n.limits.Vocabulary, "entries of the vocabulary")
 }
@@ -111,6 +114,24 @@ func (n *Network) loadValues(b *schemas.Minibatch) error {
 			return fmt.Errorf("sequence %d has the value %v", i, value)
 		}
 		n.batch.Rows, n.batch.Values = append(n.batch.Rows, b.CuSeqlens[i]), append(n.batch.Values, value)
+	}
+	return nil
+}
+
+// loadPairs takes all sequences of b, two for each value.
+func (n *Network) loadPairs(b *schemas.Minibatch) error {
+	sequences, known := len(b.CuSeqlens)-1, false
+	if 2*len(b.Values) != sequences {
+		return fmt.Errorf("there are %d values for %d sequences, want one for each pair of neighbours", len(b.Values), sequences)
+	}
+	for i, value := range b.Values {
+		if math.Abs(float64(value)) > 1 {
+			return fmt.Errorf("pair %d has the value %v, want a cosine from -1 to 1", i, value)
+		}
+		known = known || value == value
+	}
+	if known {
+		n.batch.Rows, n.batch.Values = append(n.batch.Rows, b.CuSeqlens[:sequences]...), append(n.batch.Values, b.Values...)
 	}
 	return nil
 }

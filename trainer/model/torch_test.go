@@ -21,6 +21,8 @@ import (
 // recording is what conformance/trainer/record.py wrote about a model of transformers.
 type recording struct {
 	Config     json.RawMessage
+	Teacher    json.RawMessage // of a student
+	Options    DistillOptions
 	Sequences  []sequence
 	Loss       float64
 	Trace      []float64
