@@ -259,3 +259,14 @@ func TestFewShot(t *testing.T) {
 		t.Error("nothing was chosen")
 	}
 }
+
+func TestBalancedWeights(t *testing.T) {
+	classes := []Sequence{{Target: 0}, {Target: 0}, {Target: 0}, {Target: 2}, {Target: schemas.IgnoreLabel}}
+	if got := BalancedWeights(classes, 3); !slices.Equal(got, []float32{4. / 6, 0, 2}) {
+		t.Error(got)
+	}
+	tags := []Sequence{{Labels: []int32{-100, 1, 1, 0}}, {Labels: []int32{1, -100}}}
+	if got := BalancedWeights(tags, 2); !slices.Equal(got, []float32{4. / 2, 4. / 6}) {
+		t.Error(got)
+	}
+}
