@@ -40,15 +40,12 @@ var taskSets = map[string]struct {
 		context := fmt.Sprintf("the boy took the %s and the man took the %s at night", a, b)
 		return fmt.Sprintf(`{"id":"q%d","question":"the boy took","context":%q,"answers":{"text":[%q],"answer_start":[%d]}}`+"\n", i, context, a, strings.Index(context, a))
 	}, []string{"--max-answer", "3", "--overlap", "4"}, "f1", 0.9, []string{"cut to 24 tokens"}, []string{"exact ", "highest loss:"}, "q5000\t"},
-	"choice": {".json", "[", `{"q":"the boy","x":"the lamp","y":"the fence","gold":0}]`, func(_ int, a, b string) string {
-		right := "x"
+	"choice": {".json", "[", `{"q":"the boy","x":"the lamp","y":"the fence","gold":0}]`, func(_ int, a, _ string) string {
+		x, y, right := a, "apple", "A"
 		if a == "fence" || a == "apple" {
-			right, a, b = "y", b, a
-			a, b = "fence", "boat"
-		} else {
-			b = "apple"
+			x, y, right = a, "boat", "B"
 		}
-		return fmt.Sprintf(`{"q":"the boy took","x":"the %s","y":"the %s","gold":%q},`+"\n", a, b, string(right[0]-'x'+'A'))
+		return fmt.Sprintf(`{"q":"the boy took","x":"the %s","y":"the %s","gold":%q},`+"\n", x, y, right)
 	}, []string{"--text-field", "q", "--options-field", "x,y", "--label-field", "gold"}, "accuracy", 0.9, nil, []string{"accuracy ", "highest loss:"}, ""},
 	"regress": {".csv", "text,label\n", "", func(_ int, a, b string) string {
 		value := map[string]string{"boat": "1.5", "lamp": "0.5", "fence": "-0.5", "apple": "-1"}
