@@ -44,6 +44,8 @@ type finetune struct {
 	precision   precision
 	progress    string
 	options     trainer.Options
+	loss        model.LossOptions
+	balance     bool
 
 	perLabel int
 
@@ -65,6 +67,7 @@ model for the same task it takes the head along.
   --task      learns                                     from files
   classify    a label for each text, or pair of texts    .tsv (quotes are plain characters), .csv, .jsonl, .parquet
   regress     a number for each text, or pair of texts   the same
+  embed       vectors of texts, by how alike pairs are   the same, with numbers from -1 to 1
   tag         a tag for each word                        .conll, .txt, .conllu, .iob2: a word on each line
   qa          where a text answers a question            .json as SQuAD, .jsonl
   choice      the right one of some options              .jsonl, .json
@@ -117,6 +120,8 @@ func (t *finetune) flags(cmd *cobra.Command) {
 	f.Float64Var(&t.options.AdamW.WeightDecay, "weight-decay", 0.01, "decay of AdamW")
 	f.Float64Var(&t.options.MaxNorm, "clip", 1, "largest norm of the gradients; 0 means any")
 	ratesFlags(f, &t.options.AdamW.Rates)
+	f.Float32Var(&t.loss.LabelSmoothing, "label-smoothing", 0, "classify and tag: share of the target that is spread over all labels")
+	f.BoolVar(&t.balance, "balance", false, "classify and tag: labels that are rare count more, so that all count the same together")
 	f.Int64Var(&t.options.Patience, "patience", 0, "end after so many epochs that are no better by --metric; 0 means never")
 
 	f.Uint64Var(&t.options.Seed, "seed", 0, "seed of the new head, the choice and order of examples, and dropout")
@@ -144,6 +149,10 @@ func (t *finetune) validate(cmd *cobra.Command) error {
 		return usagef("--train-examples %d, --examples-per-label %d: give at least 1, or 0 for all", t.examples, t.perLabel)
 	case t.examples > 0 && t.perLabel > 0:
 		return usagef("--train-examples and --examples-per-label: give one of them")
+	case (t.balance || t.loss.LabelSmoothing != 0) && t.kind.kind != tasks.Classes && t.kind.kind != tasks.Tags:
+		return usagef("--label-smoothing and --balance have no meaning for the task %s", t.kind.name)
+	case !(t.loss.LabelSmoothing >= 0 && t.loss.LabelSmoothing < 1):
+		return usagef("--label-smoothing %v is outside 0 to less than 1", t.loss.LabelSmoothing)
 	case t.epochs < 1 || t.epochs > 1<<20:
 		return usagef("--epochs %d is outside 1..%d", t.epochs, 1<<20)
 	case t.options.Patience < 0 || t.options.Patience > 0 && t.eval == "":
@@ -203,6 +212,14 @@ func (t *finetune) run(ctx context.Context, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer closing(&err, network)
+	if t.balance {
+		t.loss.ClassWeights = tasks.BalancedWeights(sequences, len(config.Labels))
+	}
+	if t.balance || t.loss.LabelSmoothing != 0 {
+		if err := network.SetLoss(t.loss); err != nil {
+			return err
+		}
+	}
 	if err := t.evaluation(network, e); err != nil {
 		return err
 	}
@@ -361,7 +378,8 @@ func (t *finetune) complete(c *model.EncoderConfig, train *tasks.Batches) error 
 	if err := json.Compact(&compact, content); err != nil {
 		return err
 	}
-	o.Settings = map[string]string{"model": compact.String(), "from scratch": strconv.FormatBool(t.fromScratch), "precision": t.precision.String()}
+	o.Settings = map[string]string{"model": compact.String(), "from scratch": strconv.FormatBool(t.fromScratch), "precision": t.precision.String(),
+		"label smoothing": strconv.FormatFloat(float64(t.loss.LabelSmoothing), 'g', -1, 32), "balance": strconv.FormatBool(t.balance)}
 	o.Files = map[string][]byte{checkpoint.ConfigFile: content, checkpoint.TokenizerFile: t.tokenizer.Raw(), checkpoint.TokenizerConfigFile: tokenizer}
 	if err := o.Validate(); err != nil {
 		return usageError{err}

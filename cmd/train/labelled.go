@@ -36,7 +36,7 @@ func (l *labelledFlags) flags(cmd *cobra.Command) {
 	f.IntVar(&l.columns.Word, "word-column", 0, "tag: column of the word, from 1; 0 means what is usual in the format")
 	f.IntVar(&l.columns.Tag, "tag-column", 0, "tag: column of the tag, from 1; 0 means what is usual in the format")
 	f.IntVar(&l.questions.overlap, "overlap", -1, "qa: tokens of a text that is cut which two sequences share; -1 means a third of a sequence")
-	f.IntVar(&l.questions.question, "max-question", 64, "qa: longest question in tokens, what is over is cut off")
+	f.IntVar(&l.questions.question, "max-question", 0, "qa: longest question in tokens, what is over is cut off; 0 means 64, or a third of a sequence if that is less")
 	f.IntVar(&l.questions.answer, "max-answer", 30, "qa: longest answer in tokens")
 	f.BoolVar(&l.questions.noAnswer, "no-answer", false, "qa: there may be no answer, even if the file does not say so of any question")
 }
@@ -55,8 +55,8 @@ func (l *labelledFlags) validate(cmd *cobra.Command, t *task) error {
 		return usagef("--seq-len %d: give at least 1, or 0 for what the model takes, up to %d", l.length, t.length)
 	case l.columns.Word < 0 || l.columns.Tag < 0:
 		return usagef("--word-column %d and --tag-column %d: give at least 1, or 0 for what is usual", l.columns.Word, l.columns.Tag)
-	case l.questions.overlap < -1 || l.questions.question < 1 || l.questions.answer < 1:
-		return usagef("--overlap %d, --max-question %d, --max-answer %d: give at least 0, 1 and 1", l.questions.overlap, l.questions.question, l.questions.answer)
+	case l.questions.overlap < -1 || l.questions.question < 0 || l.questions.answer < 1:
+		return usagef("--overlap %d, --max-question %d, --max-answer %d: give at least 0, 0 and 1", l.questions.overlap, l.questions.question, l.questions.answer)
 	}
 	return nil
 }

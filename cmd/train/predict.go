@@ -29,6 +29,7 @@ it.
 
   classify    the likeliest label and its probability, with a tab between them
   regress     a number
+  embed       the vector of each text, at length 1; for pairs the cosine of theirs
   tag         each word and its tag, with a tab between them, and an empty line behind each sentence
   qa          the id of the question and the answer, with a tab between them
   choice      the number of the option from 0, its probability and its text

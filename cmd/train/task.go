@@ -41,6 +41,8 @@ var taskTable = []*task{
 		[]string{metrics.Accuracy, lossMetric}, 128, []string{"text-field", "label-field", "options-field"}, readChoices},
 	{"regress", model.Regression, tasks.Values, "text-classification", "it gives texts a number",
 		[]string{pearson, spearman, lossMetric}, 128, textFlags, readNumbers},
+	{"embed", model.SentenceEmbedding, tasks.Values, "sentence-similarity", "it gives texts a vector",
+		[]string{spearman, pearson, lossMetric}, 128, textFlags, readPairs},
 }
 
 // The names of scores beside those of package metrics.
@@ -81,7 +83,7 @@ func taskOf(c model.Config) *task {
 
 // pairs tells that sequences are of two texts.
 func (t *task) pairs(l *labelledFlags) bool {
-	return l.fields.Pair != "" || t.kind == tasks.Spans || t.kind == tasks.Choices
+	return l.fields.Pair != "" && t.head != model.SentenceEmbedding || t.kind == tasks.Spans || t.kind == tasks.Choices
 }
 
 // examples are those of a file.
@@ -206,15 +208,17 @@ func infer(ctx context.Context, n *model.Network, t *task, sequences []tasks.Seq
 
 // run asks the head.
 func (t *task) run(ctx context.Context, n *model.Network, b *schemas.Minibatch) ([]float32, error) {
-	switch t.kind {
-	case tasks.Tags:
+	switch t.head {
+	case model.TokenClassification:
 		return n.TagTokens(ctx, b)
-	case tasks.Spans:
+	case model.QuestionAnswering:
 		return n.Spans(ctx, b)
-	case tasks.Choices:
+	case model.MultipleChoice:
 		return n.Choose(ctx, b)
-	case tasks.Values:
+	case model.Regression:
 		return n.Regress(ctx, b)
+	case model.SentenceEmbedding:
+		return n.Embed(ctx, b)
 	}
 	return n.Classify(ctx, b)
 }

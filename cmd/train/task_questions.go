@@ -48,7 +48,7 @@ func (q *questions) sequences(e *encoder, _ []string) ([]tasks.Sequence, int, in
 		}
 		asked := e.encoder.AppendIDs(nil, []byte(strings.TrimSpace(one.Text)))
 		windows, err := e.template.Windows(asked, context.IDs, context.Offsets, answer,
-			tasks.WindowOptions{OverlapTokens: q.flags.overlapOf(e.template.MaxTokens), MaxQuestionTokens: q.flags.question})
+			tasks.WindowOptions{OverlapTokens: q.flags.overlapOf(e.template.MaxTokens), MaxQuestionTokens: q.flags.questionOf(e.template.MaxTokens)})
 		if err != nil {
 			return nil, 0, 0, wrong(err)
 		}
@@ -71,6 +71,15 @@ func (f *questionFlags) overlapOf(length int) int {
 		return f.overlap
 	}
 	return length / 3
+}
+
+// questionOf is the tokens that a question may have in a sequence of so many, if no flag says how many.
+func (f *questionFlags) questionOf(length int) int {
+	const usual = 64
+	if f.question > 0 {
+		return f.question
+	}
+	return min(usual, length/3)
 }
 
 // answered is what predict --json reports of one question. Without an answer, answer is "".

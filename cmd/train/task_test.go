@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"github.com/shardmill/shardmill/datasets/tasks"
 	"github.com/shardmill/shardmill/trainer"
 	"github.com/shardmill/shardmill/trainer/checkpoint"
+	"github.com/shardmill/shardmill/trainer/model"
 )
 
 // things are the words of the small tasks, which all hang on whether a boat or a lamp is meant.
@@ -35,20 +40,24 @@ var taskSets = map[string]struct {
 		context := fmt.Sprintf("the boy took the %s and the man took the %s at night", a, b)
 		return fmt.Sprintf(`{"id":"q%d","question":"the boy took","context":%q,"answers":{"text":[%q],"answer_start":[%d]}}`+"\n", i, context, a, strings.Index(context, a))
 	}, []string{"--max-answer", "3", "--overlap", "4"}, "f1", 0.9, []string{"cut to 24 tokens"}, []string{"exact ", "highest loss:"}, "q5000\t"},
-	"choice": {".json", "[", `{"q":"the boy","x":"the lamp","y":"the fence","gold":0}]`, func(_ int, a, b string) string {
-		right := "x"
+	"choice": {".json", "[", `{"q":"the boy","x":"the lamp","y":"the fence","gold":0}]`, func(_ int, a, _ string) string {
+		x, y, right := a, "apple", "A"
 		if a == "fence" || a == "apple" {
-			right, a, b = "y", b, a
-			a, b = "fence", "boat"
-		} else {
-			b = "apple"
+			x, y, right = a, "boat", "B"
 		}
-		return fmt.Sprintf(`{"q":"the boy took","x":"the %s","y":"the %s","gold":%q},`+"\n", a, b, string(right[0]-'x'+'A'))
+		return fmt.Sprintf(`{"q":"the boy took","x":"the %s","y":"the %s","gold":%q},`+"\n", x, y, right)
 	}, []string{"--text-field", "q", "--options-field", "x,y", "--label-field", "gold"}, "accuracy", 0.9, nil, []string{"accuracy ", "highest loss:"}, ""},
 	"regress": {".csv", "text,label\n", "", func(_ int, a, b string) string {
 		value := map[string]string{"boat": "1.5", "lamp": "0.5", "fence": "-0.5", "apple": "-1"}
 		return fmt.Sprintf("the boy took the %s,%s\n", a, value[a])
 	}, nil, pearson, 0.9, nil, []string{"mse ", "spearman "}, ""},
+	"embed": {".tsv", "text\tother\tlabel\n", "", func(_ int, a, b string) string {
+		value := 0.
+		if a == b {
+			value = 1
+		}
+		return fmt.Sprintf("the boy took the %s\tthe %s at night\t%v\n", a, b, value)
+	}, []string{"--pair-field", "other"}, spearman, 0.6, nil, []string{"mse ", "highest loss:"}, ""},
 }
 
 func taskFile(t *testing.T, task, dir, name string, n, skip int) string {
@@ -112,6 +121,7 @@ func TestTasks(t *testing.T) {
 			if n := strings.Count(objects, "\n"); n != r.Examples || !json.Valid([]byte(objects[:strings.Index(objects, "\n")])) {
 				t.Errorf("%d objects for %d examples: %s", n, r.Examples, objects)
 			}
+			checkLoss(t, one, dev, task, set.flags, r.Loss)
 			// Its own head goes along: what it knows is there before the first step.
 			again := filepath.Join(dir, "again")
 			_, told = do(t, append([]string{"finetune", "--task", task, "--model", one, "--train", train, "--out", again, "--epochs", "1", "--train-examples", "16"}, set.flags...)...)
@@ -124,5 +134,42 @@ func TestTasks(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, &refused)
 			}
 		})
+	}
+}
+
+// checkLoss holds the loss of the evaluation against that of the network, which is equal to PyTorch's.
+func checkLoss(t *testing.T, dir, file, name string, flags []string, want float64) {
+	t.Helper()
+	m, err := openFolder(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var l labelledFlags
+	var cmd cobra.Command
+	l.flags(&cmd)
+	if err := cmd.Flags().Parse(flags); err != nil {
+		t.Fatal(err)
+	}
+	kind := taskNamed(name)
+	set, err := kind.read(&l, file, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := l.encoder(m.tokenizer, m.Config(), kind.length, kind.pairs(&l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sequences, group, _, err := set.sequences(e, m.Config().(*model.EncoderConfig).Labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batches, err := tasks.NewBatches(sequences, tasks.Options{Kind: kind.kind, Group: group, BatchSequences: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := trainer.Evaluate(t.Context(), m, batches, 0)
+	if err != nil || math.Abs(got.EvalLoss-want) > 1e-5*math.Max(1, want) {
+		t.Errorf("the network has the loss %v, the evaluation says %v; error %v", got.EvalLoss, want, err)
 	}
 }

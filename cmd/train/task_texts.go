@@ -161,7 +161,14 @@ func (n *numbers) judge(outputs [][]float32, _ []string) (*judgement, error) {
 	if !n.learn {
 		return j, nil
 	}
-	j.scores = map[string]float64{}
+	var err error
+	j.scores, err = correlations(targets, predictions)
+	return j, err
+}
+
+// correlations compares numbers with those that were predicted.
+func correlations(targets, predictions []float64) (map[string]float64, error) {
+	scores := map[string]float64{}
 	for name, measure := range map[string]func(targets, predictions []float64) (float64, error){
 		pearson: metrics.Pearson, spearman: metrics.Spearman, meanSquaredError: metrics.MeanSquaredError,
 	} {
@@ -169,7 +176,7 @@ func (n *numbers) judge(outputs [][]float32, _ []string) (*judgement, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.scores[name] = score
+		scores[name] = score
 	}
-	return j, nil
+	return scores, nil
 }

@@ -16,8 +16,11 @@ import (
 type tagged struct {
 	list[tasks.Tagged]
 	targets [][]int32
-	first   [][]int // of each sentence, the first piece of each word, or -1
+	places  [][]place
 }
+
+// place is where the first piece of a word stands.
+type place struct{ sequence, token int } // token -1: the word has no piece
 
 func readTags(l *labelledFlags, file string, learn bool) (examples, error) {
 	columns := l.columns
@@ -39,8 +42,9 @@ func (t *tagged) sequences(e *encoder, names []string) ([]tasks.Sequence, int, i
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	t.targets, t.first = make([][]int32, len(t.all)), make([][]int, len(t.all))
-	all, cut := make([]tasks.Sequence, len(t.all)), 0
+	t.targets, t.places = make([][]int32, len(t.all)), make([][]place, len(t.all))
+	var all []tasks.Sequence
+	cut := 0
 	for i, s := range t.all {
 		if t.learn {
 			if t.targets[i], err = labels.WordTargets(t.file, s); err != nil {
@@ -57,16 +61,26 @@ func (t *tagged) sequences(e *encoder, names []string) ([]tasks.Sequence, int, i
 				pieces[w] = append(pieces[w], id)
 			}
 		}
-		all[i], t.first[i] = e.template.Words(pieces, t.targets[i])
-		if len(encoded.IDs)+2 > len(all[i].IDs) {
+		before := len(all)
+		for from := 0; from < len(pieces); from = len(t.places[i]) {
+			var targets []int32
+			if t.learn {
+				targets = t.targets[i][from:]
+			}
+			s, first := e.template.Words(pieces[from:], targets)
+			for _, token := range first {
+				t.places[i] = append(t.places[i], place{len(all), token})
+			}
+			all = append(all, s)
+		}
+		if len(all) > before+1 {
 			cut++
 		}
 	}
 	return all, 1, cut, nil
 }
 
-// outside is the tag of words that are no part of an entity, which is what words get that the model does not see: they are over the limit, or nothing of them is in
-// the vocabulary.
+// outside is the tag of words that are no part of an entity. Words get it too of which the tokenizer leaves nothing.
 const outside = "O"
 
 func (t *tagged) judge(outputs [][]float32, names []string) (*judgement, error) {
@@ -79,10 +93,10 @@ func (t *tagged) judge(outputs [][]float32, names []string) (*judgement, error) 
 	for i, s := range t.all {
 		v := verdict{Line: s.Line, Input: strings.Join(s.Words, " "), Target: strings.Join(s.Tags, " ")}
 		tags := make([]string, len(s.Words))
-		for w, at := range t.first[i] {
+		for w, at := range t.places[i] {
 			best := unseen
-			if at >= 0 {
-				p := softmax(outputs[i][at*len(names) : (at+1)*len(names)])
+			if at.token >= 0 {
+				p := softmax(outputs[at.sequence][at.token*len(names) : (at.token+1)*len(names)])
 				best = trainer.Likeliest(p)
 				if t.learn {
 					v.Loss += crossEntropy(p, int(t.targets[i][w]))

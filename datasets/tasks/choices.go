@@ -42,7 +42,7 @@ func ReadChoices(path string, f ChoiceFields) (choices []Choice, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read choices: %w", err)
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	choices, err = readChoices(file, path, f)
 	if err != nil {
 		return nil, fmt.Errorf("read choices: %w", err)

@@ -10,18 +10,21 @@ import (
 
 // Words makes a sequence of the words of a sentence, each in pieces: the first piece of a word has its tag as label, other pieces and special tokens have
 // schemas.IgnoreLabel, as BERT was trained to tag (Devlin et al., 2018, §5.3). tags is nil for a sentence to predict. first has the index of the
-// first piece of each word, or -1 for a word that has no piece or is over the limit, where the sequence ends.
+// first piece of each word, or -1 for a word that has no piece. Words that are over the limit are left for another sequence: first has only those before.
+// Only a word that has no room in an empty sequence is cut itself.
 func (t *Template) Words(pieces [][]uint32, tags []int32) (s Sequence, first []int) {
 	room := max(0, t.MaxTokens-t.special(false))
 	s.IDs = append(s.IDs, t.CLS)
 	s.Labels = append(s.Labels, schemas.IgnoreLabel)
-	first = make([]int, len(pieces))
 	for w, word := range pieces {
-		first[w] = -1
-		if len(s.IDs) > room || len(word) == 0 {
+		if len(word) == 0 {
+			first = append(first, -1)
 			continue
 		}
-		first[w] = len(s.IDs)
+		if len(s.IDs) > 1 && len(s.IDs)-1+len(word) > room {
+			break
+		}
+		first = append(first, len(s.IDs))
 		for i, id := range word[:min(len(word), room+1-len(s.IDs))] {
 			label := int32(schemas.IgnoreLabel)
 			if i == 0 && tags != nil {

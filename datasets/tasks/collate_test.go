@@ -22,14 +22,39 @@ func TestWords(t *testing.T) {
 		first  []int
 	}{
 		{7, tags, []uint32{90, 1, 2, 3, 4, 5, 91}, []int32{no, 7, no, 9, 6, no, no}, []int{1, -1, 3, 4}},
-		{6, tags, []uint32{90, 1, 2, 3, 4, 91}, []int32{no, 7, no, 9, 6, no}, []int{1, -1, 3, 4}},
-		{5, tags, []uint32{90, 1, 2, 3, 91}, []int32{no, 7, no, 9, no}, []int{1, -1, 3, -1}},
-		{3, nil, []uint32{90, 1, 91}, []int32{no, no, no}, []int{1, -1, -1, -1}},
+		{6, tags, []uint32{90, 1, 2, 3, 91}, []int32{no, 7, no, 9, no}, []int{1, -1, 3}},
+		{5, tags, []uint32{90, 1, 2, 3, 91}, []int32{no, 7, no, 9, no}, []int{1, -1, 3}},
+		{4, tags, []uint32{90, 1, 2, 91}, []int32{no, 7, no, no}, []int{1, -1}},
+		{3, nil, []uint32{90, 1, 91}, []int32{no, no, no}, []int{1, -1}},
 	} {
 		tmpl := Template{CLS: 90, SEP: 91, MaxTokens: c.max}
 		s, first := tmpl.Words(pieces, c.tags)
 		if !slices.Equal(s.IDs, c.ids) || !slices.Equal(s.Labels, c.labels) || !slices.Equal(first, c.first) || s.First != len(s.IDs) {
 			t.Errorf("%d tokens: %+v, first %v", c.max, s, first)
+		}
+	}
+}
+
+// TestWordsOfLongSentences puts what is left into further sequences until every word has its place, once.
+func TestWordsOfLongSentences(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		tmpl := Template{CLS: 90, SEP: 91, MaxTokens: 3 + rng.IntN(6)}
+		pieces := make([][]uint32, 1+rng.IntN(20))
+		for w := range pieces {
+			pieces[w] = slices.Repeat([]uint32{uint32(w)}, rng.IntN(4))
+		}
+		for from := 0; from < len(pieces); {
+			s, first := tmpl.Words(pieces[from:], nil)
+			if len(first) == 0 || len(s.IDs) > tmpl.MaxTokens || len(s.Labels) != len(s.IDs) {
+				t.Fatalf("%d words in %+v", len(first), s)
+			}
+			for i, at := range first {
+				if w := from + i; (at < 0) != (len(pieces[w]) == 0) || at >= 0 && s.IDs[at] != uint32(w) {
+					t.Fatalf("word %d is at %d of %v", w, at, s.IDs)
+				}
+			}
+			from += len(first)
 		}
 	}
 }
@@ -257,5 +282,16 @@ func TestFewShot(t *testing.T) {
 	}
 	if _, err := FewShot(all, class, 0, 1); err == nil {
 		t.Error("nothing was chosen")
+	}
+}
+
+func TestBalancedWeights(t *testing.T) {
+	classes := []Sequence{{Target: 0}, {Target: 0}, {Target: 0}, {Target: 2}, {Target: schemas.IgnoreLabel}}
+	if got := BalancedWeights(classes, 3); !slices.Equal(got, []float32{4. / 6, 0, 2}) {
+		t.Error(got)
+	}
+	tags := []Sequence{{Labels: []int32{-100, 1, 1, 0}}, {Labels: []int32{1, -100}}}
+	if got := BalancedWeights(tags, 2); !slices.Equal(got, []float32{4. / 2, 4. / 6}) {
+		t.Error(got)
 	}
 }

@@ -31,7 +31,7 @@ func ReadQuestions(path string) (questions []Question, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read questions: %w", err)
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	questions, err = readQuestions(file, path)
 	if err != nil {
 		return nil, fmt.Errorf("read questions: %w", err)

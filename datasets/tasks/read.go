@@ -65,7 +65,7 @@ func Read(path string, f Fields) (examples []Example, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read labelled set: %w", err)
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	return read(file, path, f)
 }
 

@@ -46,7 +46,7 @@ func ReadTagged(path string, c Columns) (sentences []Tagged, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read tagged sentences: %w", err)
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	sentences, err = readTagged(file, path, c)
 	if err != nil {
 		return nil, fmt.Errorf("read tagged sentences: %w", err)
