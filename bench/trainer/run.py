@@ -179,7 +179,7 @@ class Bench:
     def environment(self, threads):
         env = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
         env.update(OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1", TORCHINDUCTOR_CACHE_DIR=f"{self.folder}/inductor")
-        # Memory that a step gives back is kept for the next one: otherwise the kernel clears these pages anew at each step.
+        # Memory that a step gives back is kept for the next one, so that the kernel need not clear its pages anew.
         env.update(MALLOC_MMAP_THRESHOLD_="17179869184", MALLOC_TRIM_THRESHOLD_="17179869184", MALLOC_TOP_PAD_="67108864")
         return env
 
