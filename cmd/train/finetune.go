@@ -370,7 +370,7 @@ func (t *finetune) complete(c *model.EncoderConfig, train *tasks.Batches) error 
 	if err != nil {
 		return err
 	}
-	tokenizer, err := tokenizerConfig(t.tokenizer, c.Limits().Positions)
+	tokenizer, err := tokenizerConfig(t.tokenizer, c.Limits())
 	if err != nil {
 		return err
 	}

@@ -398,7 +398,7 @@ func (p *pretrain) complete(c model.Config, d *dataset, train *loader.Loader, sh
 	for _, s := range train.State().Settings {
 		p.options.Settings["data: "+s.Name] = s.Value
 	}
-	tokenizer, err := tokenizerConfig(d.tokenizer, c.Limits().Positions)
+	tokenizer, err := tokenizerConfig(d.tokenizer, c.Limits())
 	if err != nil {
 		return err
 	}

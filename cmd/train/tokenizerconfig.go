@@ -5,11 +5,13 @@ import (
 	"slices"
 
 	"github.com/shardmill/shardmill/tokenizers"
+	"github.com/shardmill/shardmill/trainer/model"
 )
 
 // tokenizerConfig is the content of tokenizer_config.json. Without it transformers guesses a class from config.json, and that class puts its
-// own settings (BERT's: lower case) in the place of those in tokenizer.json.
-func tokenizerConfig(t *tokenizers.Tokenizer, positions int) ([]byte, error) {
+// own settings (BERT's: lower case) in the place of those in tokenizer.json. A model with two segments says that it wants them: else transformers gives it none, and
+// its second texts are taken for first ones.
+func tokenizerConfig(t *tokenizers.Tokenizer, limits model.Limits) ([]byte, error) {
 	var special []string
 	for _, s := range t.SpecialTokens() {
 		special = append(special, s.Content)
@@ -34,8 +36,13 @@ func tokenizerConfig(t *tokenizers.Tokenizer, positions int) ([]byte, error) {
 		PAD       string `json:"pad_token,omitempty"`
 		CLS       string `json:"cls_token,omitempty"`
 		Mask      string `json:"mask_token,omitempty"`
-	}{"PreTrainedTokenizerFast", positions, false, role("<s>", "<|endoftext|>"), role("</s>", "<|endoftext|>"), role("[UNK]", "<unk>", "<|endoftext|>"),
-		role("[SEP]", "</s>"), role("[PAD]", "<pad>"), role("[CLS]", "<s>"), role("[MASK]", "<mask>")}
+
+		Inputs []string `json:"model_input_names,omitempty"`
+	}{"PreTrainedTokenizerFast", limits.Positions, false, role("<s>", "<|endoftext|>"), role("</s>", "<|endoftext|>"), role("[UNK]", "<unk>", "<|endoftext|>"),
+		role("[SEP]", "</s>"), role("[PAD]", "<pad>"), role("[CLS]", "<s>"), role("[MASK]", "<mask>"), nil}
+	if limits.Segments > 1 {
+		fields.Inputs = []string{"input_ids", "token_type_ids", "attention_mask"}
+	}
 	b, err := json.MarshalIndent(fields, "", "  ")
 	return append(b, '\n'), err
 }

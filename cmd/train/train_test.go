@@ -16,6 +16,7 @@ import (
 	"github.com/shardmill/shardmill/tokenizers"
 	"github.com/shardmill/shardmill/trainer"
 	"github.com/shardmill/shardmill/trainer/checkpoint"
+	"github.com/shardmill/shardmill/trainer/model"
 )
 
 // script runs the cases of a file in testdata: "$ train …" the command, "? n" its exit code, "> text" and "2> text" parts of its output.
@@ -320,5 +321,16 @@ func TestWithoutHeldOutDocuments(t *testing.T) {
 	}
 	if metrics, err := os.ReadFile(filepath.Join(out, trainer.MetricsFile)); err != nil || bytes.Count(metrics, []byte("\n")) != 1 {
 		t.Errorf("metrics %s, error %v", metrics, err)
+	}
+}
+
+// TestSegmentsAreAskedFor holds what transformers reads: a tokenizer gives second texts their segment only if the model says that it wants it.
+func TestSegmentsAreAskedFor(t *testing.T) {
+	tok := trainTokenizer(t, tokenizers.TrainWordPiece, 120, documents(50))
+	for segments, want := range map[int]bool{0: false, 1: false, 2: true} {
+		content, err := tokenizerConfig(tok, model.Limits{Positions: 64, Segments: segments})
+		if err != nil || bytes.Contains(content, []byte("token_type_ids")) != want {
+			t.Errorf("%d segments: %s, error %v", segments, content, err)
+		}
 	}
 }
