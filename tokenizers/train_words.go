@@ -66,9 +66,6 @@ func (t *training) newWordSource(maxBytes int64, store *wordcount.Store) *wordSo
 	}
 	s.words = t.wordsByParts
 	m, ok := pre.(*metaspace)
-	if !ok && cutsAtSpaces(t.part("pre_tokenizer")) {
-		m, ok = &metaspace{}, true // which cuts at spaces, too
-	}
 	if ok {
 		if plan, ok := newMetaspacePlan(normalizer, m, nil).(*metaspacePlan); ok && !plan.wholeText {
 			s.next = func(text []byte) (skip, n int) { return 0, nextCut(plan, text) }
@@ -89,40 +86,6 @@ func nextCut(plan cuttable, text []byte) int {
 		}
 	}
 	return len(text)
-}
-
-// cutsAtSpaces tells whether a pre-tokenizer drops spaces, and makes words of what is between them wherever it stands.
-func cutsAtSpaces(raw []byte) bool {
-	f, err := newFields(raw)
-	if err != nil {
-		return false
-	}
-	switch f.str("type", false) {
-	case "BertPreTokenizer", "Whitespace", "WhitespaceSplit":
-		return true
-	case "Sequence":
-		cuts := false
-		f.get("pretokenizers", true, func(r *jsonReader) error {
-			return r.array(func(i int) error {
-				part, err := r.raw()
-				if err != nil {
-					return err
-				}
-				kind, err := newFields(part)
-				if err != nil {
-					return err
-				}
-				switch kind.str("type", true) {
-				case "Digits", "Punctuation":
-				default:
-					cuts = (cuts || i == 0) && cutsAtSpaces(part)
-				}
-				return nil
-			})
-		})
-		return cuts && f.err == nil
-	}
-	return false
 }
 
 // bytesCutter returns the cutter of a pre-tokenizer that shows the bytes of words, or nil where there is none.
